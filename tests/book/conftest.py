@@ -1,0 +1,54 @@
+"""What the executed chapters left behind: records of fits, and glued numbers."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+import sys
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+
+import records  # noqa: E402
+
+
+@cache
+def executed(name: str) -> nbformat.NotebookNode:
+    """The executed notebook of a chapter, such as ``pooling/radon``."""
+    return records.executed(ROOT, f"book/{name}")
+
+
+@pytest.fixture(scope="session")
+def glued():
+    """Call with a chapter's name: its glued numbers, by key."""
+    return lambda name: records.glued(executed(name))
+
+
+@pytest.fixture(scope="session")
+def fits():
+    """Call with a chapter's name: the records of its fits, in order."""
+    return lambda name: records.fits(executed(name))
+
+
+@pytest.fixture(scope="session")
+def close():
+    """Assert that a glued number is within Monte Carlo error of a reference.
+
+    The bound is ``4·sqrt(mcse² + mcse_ref²)``; `rounding` is half a unit of the
+    last printed place of a published value.
+    """
+
+    def check(record, reference, *, mcse_ref=0.0, rounding=0.0):
+        mcse = record["mcse"] or 0.0
+        bound = 4 * (mcse**2 + mcse_ref**2) ** 0.5 + rounding
+        assert bound > 0, f"{record['key']}: say how close it should be"
+        gap = abs(record["value"] - reference)
+        assert gap <= bound, (
+            f"{record['key']} is {record['value']}, {gap:.3g} from {reference}: "
+            f"more than {bound:.3g}"
+        )
+
+    return check
