@@ -1,0 +1,218 @@
+"""Priors as the quadrature needs them: on the logarithm of a standard deviation."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+# Beyond these limits of log(tau / unit) nothing is looked at; squares of the
+# exponentials are still ordinary floating-point numbers.
+FARTHEST = 300.0
+_SCAN = np.arange(-FARTHEST, FARTHEST + 0.25, 0.5)
+# What falls this far (in logs) below a region's highest point is left out.
+_DROP = 42.0
+
+
+class Normal(NamedTuple):
+    """A normal prior; a flat one has no precision."""
+
+    loc: float
+    precision: float
+
+
+def normal_prior(name, prior):
+    """Read a frozen ``scipy.stats.norm``, or None for a flat prior.
+
+    Raises
+    ------
+    ValueError
+        If ``prior`` is anything else, or its loc or scale is not one usable number.
+    """
+    if prior is None:
+        return Normal(0.0, 0.0)
+    loc, scale = frozen_norm(name, prior)
+    if np.ndim(loc) or np.ndim(scale):
+        raise ValueError(f"{name} must have one loc and one scale, not arrays of them")
+    return Normal(float(loc), float(scale) ** -2)
+
+
+def frozen_norm(name, prior):
+    """The (loc, scale) of a frozen ``scipy.stats.norm``, as given to it."""
+    if getattr(getattr(prior, "dist", None), "name", None) != "norm":
+        raise ValueError(
+            f"{name} must be None (flat) or a frozen scipy.stats.norm such as "
+            f"scipy.stats.norm(0, 10), not {prior!r}"
+        )
+    given = dict(zip(("loc", "scale"), prior.args, strict=False)) | prior.kwds
+    loc, scale = (np.asarray(given.get(k, d), float) for k, d in (("loc", 0), ("scale", 1)))
+    if not np.isfinite(loc).all():
+        raise ValueError(f"the loc of {name} must be finite, not {loc}")
+    if not (np.isfinite(scale).all() and (scale > 0).all()):
+        raise ValueError(f"the scale of {name} must be finite and above zero, not {scale}")
+    return loc, scale
+
+
+class ScalePrior:
+    """A prior on a standard deviation, proper or not.
+
+    Parameters
+    ----------
+    name : str
+        What the argument is called, for messages.
+    prior : None or object with ``logpdf``
+        None is flat on (0, inf). A distribution on the whole line is cut off at zero.
+    """
+
+    def __init__(self, name, prior):
+        if prior is not None and not callable(getattr(prior, "logpdf", None)):
+            raise ValueError(
+                f"{name} must be None (flat) or have a method logpdf, such as "
+                f"scipy.stats.halfnorm(scale=10); it was {prior!r}"
+            )
+        self.name = name
+        self._prior = prior
+
+    def logpdf(self, tau):
+        """Log density at ``tau`` (any shape), minus infinity off the support."""
+        tau = np.asarray(tau, float)
+        if self._prior is None:
+            return np.zeros_like(tau)
+        with np.errstate(all="ignore"):
+            values = np.asarray(self._prior.logpdf(tau), float)
+        if values.shape != tau.shape:
+            if values.ndim and values.size != 1:
+                raise ValueError(
+                    f"{self.name}.logpdf must return an array of the shape it is "
+                    f"given, {tau.shape}, not {values.shape}"
+                )
+            values = np.broadcast_to(values, tau.shape)
+        if np.isnan(values).any():
+            at = tau[np.isnan(values)].flat[0]
+            raise ValueError(f"{self.name}.logpdf must be a number, but at {at} it is nan")
+        if np.isposinf(values).any() and (tau[np.isposinf(values)] > 0).any():
+            at = tau[np.isposinf(values) & (tau > 0)].flat[0]
+            raise ValueError(f"{self.name}.logpdf must be finite, but at {at} it is inf")
+        return values
+
+    def landmarks(self):
+        """Points (any scale) that the first panels should not straddle blindly."""
+        points = []
+        if callable(getattr(self._prior, "support", None)):
+            points += [*np.ravel(self._prior.support())]
+        if callable(getattr(self._prior, "ppf", None)):
+            with np.errstate(all="ignore"):
+                points += [*np.ravel(self._prior.ppf([0.001, 0.25, 0.5, 0.75, 0.999]))]
+        points = np.array(points, float)
+        return points[np.isfinite(points) & (points > 0)]
+
+    def survey(self, unit, low, high, power):
+        """Where to integrate, and which moments exist.
+
+        The likelihood is taken to be level in ``log(tau)`` below ``low`` and to
+        fall as ``tau**-power`` above ``high``; between them it may do anything.
+
+        Parameters
+        ----------
+        unit : float
+            Unit in which ``low`` and ``high``, and the result, are measured.
+        low, high : float
+            Logarithms, in that unit.
+        power : float
+            Power of the likelihood's upper tail.
+
+        Returns
+        -------
+        Survey
+
+        Raises
+        ------
+        ValueError
+            If the posterior is improper, saying at which end and why.
+        """
+        log_f = self._scan(unit) + _SCAN
+        bottom, top = _end_slope(log_f), -_end_slope(log_f[::-1])
+        if bottom <= 1e-6:
+            raise ValueError(
+                f"{self.name} makes the posterior improper: near zero it grows as "
+                f"{self._letter}**{bottom - 1:.3g}, which has no finite integral there, "
+                "and the likelihood does not vanish at zero"
+            )
+        decay = power - top
+        if decay <= 1e-6:
+            raise ValueError(self._too_heavy(top - 1, power))
+        moments = tuple(m for m in (0, 1, 2) if decay - m > 1e-6)
+        if (decay - moments[-1]) * FARTHEST < _DROP or bottom * FARTHEST < _DROP:
+            raise RuntimeError(
+                f"{self.name} leaves a posterior too close to improper to integrate"
+            )
+        falling = log_f + (moments[-1] - power) * np.maximum(_SCAN - high, 0)
+        start = _first_above(log_f[_SCAN <= low], _SCAN[_SCAN <= low])
+        stop = -_first_above(falling[_SCAN >= high][::-1], -_SCAN[_SCAN >= high][::-1])
+        edges = self._edges(unit, min(start, low), max(stop, high), low, high)
+        return Survey(edges, moments)
+
+    @property
+    def _letter(self):
+        return self.name.removesuffix("_prior")
+
+    def _scan(self, unit):
+        """Log densities over the whole range, where the ends may be unusable."""
+        if self._prior is None:
+            return np.zeros_like(_SCAN)
+        with np.errstate(all="ignore"):
+            values = np.broadcast_to(
+                np.asarray(self._prior.logpdf(unit * np.exp(_SCAN)), float), _SCAN.shape
+            ).copy()
+        if not np.isfinite(values).any():
+            raise ValueError(f"{self.name} has no density anywhere on {self._letter} > 0")
+        return values
+
+    def _too_heavy(self, slope, power):
+        what = "a flat prior" if self._prior is None else (
+            f"a prior that goes as {self._letter}**{slope:.3g} for large {self._letter}"
+        )
+        return (
+            f"{self.name} makes the posterior improper: the likelihood falls only as "
+            f"{self._letter}**-{power:g} for large {self._letter}, and with {what} the "
+            "product has no finite integral; give a proper prior such as "
+            "scipy.stats.halfnorm(scale=...), or more groups"
+        )
+
+    def _edges(self, unit, start, stop, low, high):
+        """Panel edges: even where things happen, ever wider away from there."""
+        steps = max(1, int(np.ceil((high - low) / 2)))
+        middle = np.linspace(low, high, steps + 1)
+        wider = np.cumsum(2.0 * 1.6 ** np.arange(40))
+        edges = np.concatenate([[start, stop], low - wider, middle, high + wider])
+        marks = np.log(self.landmarks() / unit)
+        edges = np.concatenate([edges[(edges >= start) & (edges <= stop)], marks])
+        support = getattr(self._prior, "support", None)
+        if callable(support):
+            with np.errstate(all="ignore"):
+                ends = np.log(np.maximum(np.ravel(support()), 0) / unit)
+            start, stop = max(start, ends[0]), min(stop, ends[1])
+        return np.unique(edges[(edges >= start) & (edges <= stop)])
+
+
+class Survey(NamedTuple):
+    """Where to integrate over a log standard deviation, and what is finite."""
+
+    edges: np.ndarray  # ends of the first panels
+    moments: tuple  # those of 0, 1, 2 for which E tau**m is finite
+
+
+def _end_slope(log_f, apart=20):
+    """Slope at the left end of the scan; infinite where the function is zero."""
+    usable = np.flatnonzero(~np.isnan(log_f))
+    first = usable[0]
+    if np.isneginf(log_f[first]):
+        return np.inf
+    return (log_f[first + apart] - log_f[first]) / (apart * 0.5)
+
+
+def _first_above(log_f, x):
+    """The first x at which the function matters beside its maximum, less a step."""
+    peak = np.nanmax(log_f, initial=-np.inf)
+    if np.isneginf(peak):
+        return x[-1]
+    return x[max(0, np.flatnonzero(log_f >= peak - _DROP)[0] - 1)]
