@@ -84,7 +84,7 @@ def overview(cards: dict[str, dict]) -> str:
 def body(name: str, card: dict, folder: str) -> str:
     """A card's text in Markdown, without its title."""
     columns = [
-        [f"`{c['name']}`", c["dtype"], c["unit"] or "–", c["description"]]
+        [f"`{c['name']}`", c["description"], c["unit"] or "–", c["dtype"]]
         for c in card["columns"]
     ]
     missing = f"{card['missing'] or 'no'} missing values"
@@ -92,7 +92,7 @@ def body(name: str, card: dict, folder: str) -> str:
     parts = [
         card["summary"],
         f"**Load it.** `datasets.load_{name}()`: {card['rows']:,} rows, {missing}.",
-        table(["Column", "Type", "Unit", "What it is"], columns),
+        table(["Column", "What it is", "Unit", "Type"], columns),
         f"**Source.** {card['source']} {{cite:p}}`{cited}`",
         f"**Licence.** {card['licence']}",
         f"**How it was rebuilt.** {card['rebuilt']}",
