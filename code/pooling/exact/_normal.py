@@ -102,13 +102,13 @@ def normal_hierarchy(y, sigma, *, mu_prior=None, tau_prior=None, coords=None):
     prior = ScalePrior("tau_prior", tau_prior)
     groups = shape[-1] - (mu_prior is None)
     survey = prior.survey(data.unit, *_active_range(data), groups)
-    panels = _quadrature.resolve(
-        lambda row, x: _log_posterior(data, prior, row, x),
+    nodes = _quadrature.integrate(
+        _quadrature.powers(
+            lambda row, x: _log_posterior(data, prior, row, x), survey.moments
+        ),
         survey.edges,
         len(data.y),
-        tilts=survey.moments,
     )
-    nodes = _quadrature.to_nodes(panels, len(data.y), tilts=survey.moments)
     return NormalHierarchy(data, prior, survey.moments, nodes, shape, (dim, labels))
 
 
@@ -223,7 +223,7 @@ class NormalHierarchy:
             )
         mass = _log_prior_mass(self._prior, self._data.unit)
         jacobian = -self._shape[-1] * np.log(self._data.unit)
-        return self._shaped(self._nodes.log_total - mass + jacobian)
+        return self._shaped(self._nodes.log_totals[:, 0] - mass + jacobian)
 
     def given_tau(self, tau):
         """Means and sds of theta and mu for known tau.
@@ -272,7 +272,7 @@ class NormalHierarchy:
         scaled = np.tile(grid.ravel() / data.unit, (rows, 1))
         log_p = _mu_given_tau(data, np.arange(rows), scaled).log_likelihood
         log_p = log_p + self._prior.logpdf(grid.ravel())
-        density = np.exp(log_p - self._nodes.log_total[:, None])
+        density = np.exp(log_p - self._nodes.log_totals[:, :1])
         return density.reshape(self._shape[:-1] + grid.shape)[()]
 
     def sample(self, draws, rng):
@@ -551,7 +551,8 @@ def _log_prior_mass(prior, unit):
     def log_f(row, x):
         return prior.logpdf(np.exp(x) * unit) + x + np.log(unit)
 
-    return _quadrature.log_integrals(_quadrature.resolve(log_f, survey.edges, 1), 1)[0]
+    mass = _quadrature.integrate(_quadrature.powers(log_f, (0,)), survey.edges, 1)
+    return mass.log_totals[0, 0]
 
 
 def _dot(a, b):

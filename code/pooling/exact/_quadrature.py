@@ -29,13 +29,17 @@ _MOST_PANELS_PER_ROW = 4000
 
 
 class Panels(NamedTuple):
-    """Pieces of the line, each with a function's logarithm at its nodes."""
+    """Pieces of the line, each with the logarithms of functions at its nodes.
 
-    row: np.ndarray  # (P,) which function the panel belongs to
+    Of the C functions of a row the first is the one that matters; the others
+    (its product with powers of the variable, say) only have to be resolved too.
+    """
+
+    row: np.ndarray  # (P,) which row the panel belongs to
     left: np.ndarray  # (P,)
     right: np.ndarray  # (P,)
-    log_f: np.ndarray  # (P, ORDER)
-    log_error: np.ndarray  # (P, tilts): kept, because totals change but it does not
+    log_f: np.ndarray  # (P, ORDER, C)
+    log_error: np.ndarray  # (P, C): kept, because totals change but it does not
 
 
 class Nodes(NamedTuple):
@@ -45,46 +49,58 @@ class Nodes(NamedTuple):
     right: np.ndarray  # (R, P)
     x: np.ndarray  # (R, P * ORDER)
     weight: np.ndarray  # (R, P * ORDER), a row sums to one
-    log_total: np.ndarray  # (R,) logarithm of each integral
+    log_totals: np.ndarray  # (R, C) logarithms of the integrals
 
 
-def resolve(log_f, edges, rows, *, tilts=(0,)):
-    """Represent every function to the accuracy of the module.
+def integrate(log_f, edges, rows, *, negligible=1e-18):
+    """Represent many functions to the accuracy of the module.
 
     Parameters
     ----------
     log_f : callable
         ``log_f(row, x)`` with ``row`` of shape (P,) and ``x`` of shape (P, n)
-        gives the logarithms, of shape (P, n).
-    edges : array of shape (E,)
-        Where the first panels begin and end.
+        gives the logarithms, of shape (P, n, C).
+    edges : array of shape (E,) or (rows, E)
+        Where the first panels begin and end, in increasing order; panels of no
+        width are left out.
     rows : int
-        The number of functions.
-    tilts : tuple of int
-        Powers ``m`` for which ``exp(m * x) f(x)`` is to be resolved as well.
+        The number of rows.
+    negligible : float
+        Panels are dropped that are less than this share of each integral.
 
     Returns
     -------
-    Panels
+    Nodes
 
     Raises
     ------
     RuntimeError
         If the accuracy cannot be reached.
     """
-    edges = np.asarray(edges, float)
-    first = len(edges) - 1
-    panels = _evaluate(
-        log_f,
-        np.repeat(np.arange(rows), first),
-        np.tile(edges[:-1], rows),
-        np.tile(edges[1:], rows),
-        tilts,
-    )
+    panels = _resolve(log_f, _first_panels(edges, rows), rows)
+    return _pack(panels, rows, negligible)
+
+
+def powers(log_f, moments):
+    """``log_f`` and its products with ``exp(m * x)``, as `integrate` wants them."""
+    tilt = np.array(moments, float)
+
+    def log_products(row, x):
+        return log_f(row, x)[..., None] + tilt * x[..., None]
+
+    return log_products
+
+
+def _first_panels(edges, rows):
+    edges = np.broadcast_to(edges, (rows, np.shape(edges)[-1]))
+    row, piece = np.nonzero(np.diff(edges, axis=1) > 0)
+    return row, edges[row, piece], edges[row, piece + 1]
+
+
+def _resolve(log_f, first, rows):
+    panels = _evaluate(log_f, *first)
     for _ in range(_MOST_HALVINGS):
-        totals = np.stack([log_integrals(panels, rows, m) for m in tilts], axis=1)
-        with np.errstate(invalid="ignore"):
-            excess = panels.log_error - totals[panels.row]
+        excess = panels.log_error - _log_integrals(panels, rows)[panels.row]
         bad = (excess > np.log(_TOLERANCE)).any(axis=1)
         if not bad.any():
             return panels
@@ -97,7 +113,6 @@ def resolve(log_f, edges, rows, *, tilts=(0,)):
             np.concatenate([row, row]),
             np.concatenate([left, middle]),
             np.concatenate([middle, right]),
-            tilts,
         )
         panels = Panels(
             *(
@@ -111,11 +126,9 @@ def resolve(log_f, edges, rows, *, tilts=(0,)):
     )
 
 
-def _evaluate(log_f, row, left, right, tilts):
-    x = _nodes(left, right)
-    values = log_f(row, x)
-    errors = [_log_error(values + m * x, right - left) for m in tilts]
-    return Panels(row, left, right, values, np.stack(errors, axis=1))
+def _evaluate(log_f, row, left, right):
+    values = log_f(row, _nodes(left, right))
+    return Panels(row, left, right, values, _log_error(values, right - left))
 
 
 def _nodes(left, right):
@@ -123,12 +136,12 @@ def _nodes(left, right):
     return middle[..., None] + half[..., None] * NODES
 
 
-def _log_error(log_g, width):
+def _log_error(log_f, width):
     """Logarithm of what the end of a panel's Legendre series amounts to."""
-    peak = _finite(log_g.max(axis=-1))
-    end = np.exp(log_g - peak[:, None]) @ _ANALYSIS[:, -2:]
+    peak = _finite(log_f.max(axis=1))
+    end = np.einsum("pnc,ne->pce", np.exp(log_f - peak[:, None]), _ANALYSIS[:, -2:])
     with np.errstate(divide="ignore"):
-        return np.log(np.abs(end).sum(axis=-1) * width) + peak
+        return np.log(np.abs(end).sum(axis=-1) * width[:, None]) + peak
 
 
 def _finite(x):
@@ -136,53 +149,47 @@ def _finite(x):
     return np.where(np.isneginf(x), 0.0, x)
 
 
-def log_integrals(panels, rows, tilt=0):
-    """Logarithm of the integral of ``exp(tilt * x) f(x)`` for every row."""
-    x = _nodes(panels.left, panels.right)
-    with np.errstate(divide="ignore"):
-        half = np.log((panels.right - panels.left) / 2)
-    terms = panels.log_f + tilt * x + np.log(WEIGHTS) + half[:, None]
-    peak = np.full(rows, -np.inf)
-    np.maximum.at(peak, panels.row, terms.max(axis=-1))
+def _log_masses(panels):
+    """Logarithm of what each node contributes to each integral."""
+    half = (panels.right - panels.left) / 2
+    return panels.log_f + np.log(half[:, None] * WEIGHTS)[..., None]
+
+
+def _log_integrals(panels, rows):
+    """Logarithms of the integrals, of shape (rows, C)."""
+    terms = _log_masses(panels)
+    peak = np.full((rows, terms.shape[-1]), -np.inf)
+    np.maximum.at(peak, panels.row, terms.max(axis=1))
     peak = _finite(peak)
-    sums = np.exp(terms - peak[panels.row, None]).sum(axis=-1)
+    sums = np.exp(terms - peak[panels.row, None]).sum(axis=1)
+    totals = [np.bincount(panels.row, each, minlength=rows) for each in sums.T]
     with np.errstate(divide="ignore"):
-        return peak + np.log(np.bincount(panels.row, sums, minlength=rows))
+        return peak + np.log(np.stack(totals, axis=1))
 
 
-def to_nodes(panels, rows, *, tilts=(0,), negligible=1e-18):
-    """Sort the panels by row, leave out the negligible ones, and pad.
-
-    A panel is left out when it matters to none of the tilted integrals.
-    """
-    x = _nodes(panels.left, panels.right)
-    half = np.log((panels.right - panels.left) / 2)
-    log_mass = panels.log_f + np.log(WEIGHTS) + half[:, None]
-    log_total = log_integrals(panels, rows)
-    share = np.full(len(panels.row), -np.inf)
-    for m in tilts:
-        tilted = (log_mass + m * x).max(axis=-1)
-        share = np.maximum(share, tilted - log_integrals(panels, rows, m)[panels.row])
+def _pack(panels, rows, negligible):
+    """Sort the panels by row, leave out the negligible ones, and pad."""
+    log_mass, log_totals = _log_masses(panels), _log_integrals(panels, rows)
+    if not np.isfinite(log_totals[:, 0]).all():
+        raise RuntimeError("the quadrature found no mass: the prior is out of reach")
+    share = (log_mass.max(axis=1) - _finite(log_totals)[panels.row]).max(axis=1)
     keep = np.flatnonzero(share > np.log(negligible))
     keep = keep[np.lexsort((panels.left[keep], panels.row[keep]))]
     row = panels.row[keep]
     count = np.bincount(row, minlength=rows)
     place = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
-    shape = rows, count.max()
 
     # A padded panel has no width and no weight, and sits at the row's end.
     last = keep[np.cumsum(count) - 1]
-    left = np.repeat(panels.right[last][:, None], shape[1], axis=1)
-    right = left.copy()
-    nodes = np.repeat(right[..., None], ORDER, axis=-1)
-    weight = np.zeros((*shape, ORDER))
+    right = np.repeat(panels.right[last][:, None], count.max(), axis=1)
+    left = right.copy()
+    x = np.repeat(right[..., None], ORDER, axis=-1)
+    weight = np.zeros(x.shape)
     left[row, place], right[row, place] = panels.left[keep], panels.right[keep]
-    nodes[row, place] = x[keep]
-    weight[row, place] = np.exp(log_mass[keep] - log_total[row][:, None])
+    x[row, place] = _nodes(panels.left[keep], panels.right[keep])
+    weight[row, place] = np.exp(log_mass[keep, :, 0] - log_totals[row, :1])
     weight /= weight.sum(axis=(1, 2), keepdims=True)
-    return Nodes(
-        left, right, nodes.reshape(rows, -1), weight.reshape(rows, -1), log_total
-    )
+    return Nodes(left, right, x.reshape(rows, -1), weight.reshape(rows, -1), log_totals)
 
 
 def cdf(nodes, row, x):
