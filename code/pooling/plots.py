@@ -106,6 +106,8 @@ def shrinkage(
     pooled = _floats("pooled", pooled, like=("raw", raw))
     labels = _strings("labels", labels, raw.size)
     names = _strings("names", names, 2) or [NAMES["none"], NAMES["partial"]]
+    if centre is not None:
+        centre = _number("centre", centre)
     if sort:
         order = np.argsort(-raw, kind="stable")
         raw, pooled = raw[order], pooled[order]
@@ -136,10 +138,8 @@ def shrinkage(
     space = max(1.0, raw.size / 14)
     bottom = raw.size - 0.4
     if centre is not None:
-        centre = _number("centre", centre)
-        _rule(ax.axvline, centre)
-        bottom = raw.size - 0.4 + 0.7 * space
-        _write(ax, centre, bottom, NAMES["complete"], "complete", dx=5, dy=7)
+        bottom += 0.7 * space
+        _upright(ax, centre, -0.25, bottom, NAMES["complete"])
     ax.set_ylim(bottom, -space)
     _rows(ax, labels)
     return ax
@@ -152,6 +152,7 @@ def estimate_against_size(
     *,
     color="none",
     reference=None,
+    reference_label="complete\npooling",
     label=None,
     dodge=0.02,
     ax=None,
@@ -170,6 +171,8 @@ def estimate_against_size(
         A key of `COLORS`, or its value.
     reference : float, optional
         A dashed line across, such as the estimate by complete pooling.
+    reference_label : str
+        What is written at its right end; nothing if empty.
     label : str, optional
         What a legend calls these points.
     dodge : float
@@ -193,18 +196,32 @@ def estimate_against_size(
         raise ValueError(f"n must be positive, but its least is {n.min()}")
     estimate = _floats("estimate", estimate, like=("n", n))
     kind = _kind(color)
-    ax = _axes(ax)
-    x = n * np.exp(dodge * _within_ties(n))
     if se is not None:
         se = _floats("se", se, like=("n", n))
         if (se < 0).any():
             raise ValueError(f"se must be zero or more, but its least is {se.min()}")
+    if reference is not None:
+        reference = _number("reference", reference)
+    x = n * np.exp(_number("dodge", dodge) * _within_ties(n))
+    ax = _axes(ax)
+    if se is not None:
         ax.vlines(
             x, estimate - se, estimate + se, color=COLORS[kind], linewidth=1, alpha=0.55
         )
     _points(ax, x, estimate, kind, size=4.5, label=label)
     if reference is not None:
-        _rule(ax.axhline, _number("reference", reference))
+        _rule(ax.axhline, reference)
+        ax.annotate(
+            reference_label,
+            xy=(1, reference),
+            xycoords=("axes fraction", "data"),
+            xytext=(4, 0),
+            textcoords="offset points",
+            color=COLORS["complete"],
+            fontsize=_LABEL_SIZE,
+            va="center",
+            annotation_clip=False,
+        )
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter(ticker.FuncFormatter(lambda v, _: f"{v:,.10g}"))
@@ -258,6 +275,8 @@ def forest(estimates, labels, *, reference=None, names=None, ax=None):
         if not ((low <= mean) & (mean <= high)).all():
             raise ValueError(f"estimates[{key!r}] must have low <= mean <= high")
         parts[kind] = mean, low, high
+    if reference is not None:
+        reference = _number("reference", reference)
     called = NAMES | (names or {})
     ax = _axes(ax, height=_tall(rows, max(_ROW, 0.19 * len(parts))))
 
@@ -268,9 +287,13 @@ def forest(estimates, labels, *, reference=None, names=None, ax=None):
         ax.hlines(row, low, high, color=COLORS[kind], linewidth=1.4)
         _points(ax, mean, row, kind, label=called[kind])
         _write(ax, high[0], shift, called[kind], kind, dx=5, va="center")
+    bottom = rows - 0.4
     if reference is not None:
-        _rule(ax.axvline, _number("reference", reference))
-    ax.set_ylim(rows - 0.4, -0.6)
+        # Where complete pooling has intervals of its own, those bear the name.
+        name = "" if "complete" in parts else called["complete"]
+        bottom += 0.6 if name else 0
+        _upright(ax, reference, -0.6, bottom, name)
+    ax.set_ylim(bottom, -0.6)
     _rows(ax, labels)
     return ax
 
@@ -466,7 +489,7 @@ def density(
         peak = pdf.argmax()
         falls = np.flatnonzero(pdf[peak:] <= 0.9 * pdf[peak])
         at = peak + falls[0] if falls.size else peak
-        label_line(line, label, x=grid[at])
+        label_line(line, label, x=grid[at], dx=6, dy=4)
     ax.set_ylim(bottom=0)
     return ax
 
@@ -632,8 +655,8 @@ def label_lines(lines, texts=None, *, dx=6):
     texts : sequence of str, optional
         Their names; the lines' own labels without it.
     dx : float
-        Distance of the words from the line, in points. A word that had to move
-        is tied to its line by a thin stroke.
+        Distance of the words from the line, in points. If one had to move, a
+        thin stroke ties each to its line.
 
     Returns
     -------
@@ -654,14 +677,14 @@ def label_lines(lines, texts=None, *, dx=6):
     points = 72 / ax.figure.dpi
     height = ax.transData.transform(ends)[:, 1] * points
     placed = spread_labels(height, 1.3 * _LABEL_SIZE)
+    moved = bool((np.abs(placed - height) > 0.1 * _LABEL_SIZE).any())
     notes = []
     for line, end, text, shift in zip(lines, ends, texts, placed - height, strict=True):
-        moved = abs(shift) > 0.25 * _LABEL_SIZE
         notes.append(
             ax.annotate(
                 text,
                 xy=end,
-                xytext=(dx + (8 if moved else 0), shift),
+                xytext=(dx + 10 * moved, shift),
                 textcoords="offset points",
                 color=line.get_color(),
                 fontsize=_LABEL_SIZE,
@@ -751,6 +774,12 @@ def _rule(draw, at, kind="complete"):
     return draw(
         at, color=COLORS[kind], linewidth=1.2, linestyle=(0, (5, 3)), zorder=1.5
     )
+
+
+def _upright(ax, x, top, bottom, name):
+    """Rule from row to row, named beside its lower end."""
+    _rule(lambda at, **style: ax.plot([at, at], [top, bottom], **style)[0], x)
+    _write(ax, x, bottom, name, "complete", dx=5, dy=5)
 
 
 def _write(ax, x, y, text, color, *, dx=0, dy=0, va="baseline"):
