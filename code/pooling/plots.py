@@ -270,7 +270,8 @@ def forest(estimates, labels, *, reference=None, names=None, ax=None):
                 f"estimates[{key!r}] must be three arrays (mean, low, high)"
             ) from None
         mean, low, high = (
-            _floats(f"estimates[{key!r}]", part, size=rows) for part in (mean, low, high)
+            _floats(f"estimates[{key!r}]", part, size=rows)
+            for part in (mean, low, high)
         )
         if not ((low <= mean) & (mean <= high)).all():
             raise ValueError(f"estimates[{key!r}] must have low <= mean <= high")

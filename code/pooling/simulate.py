@@ -154,10 +154,11 @@ def clustered(
     y *= sigma
     y += centre[:, school]
     first = np.concatenate([[0], np.cumsum(size)[:-1]])
+    mean = np.add.reduceat(y, first, axis=1) / size
     return xr.Dataset(
         {
             "y": (("replication", "student"), y),
-            "mean": (("replication", "school"), np.add.reduceat(y, first, axis=1) / size),
+            "mean": (("replication", "school"), mean),
         },
         coords={
             "school": np.arange(schools),
@@ -235,7 +236,9 @@ def coverage(estimate, se, truth, level=0.95, *, df=None):
     """
     estimate = _floats("estimate", estimate)
     if estimate.ndim == 0 or estimate.size == 0:
-        raise ValueError(f"estimate must hold replications, but has shape {estimate.shape}")
+        raise ValueError(
+            f"estimate must hold replications, but has shape {estimate.shape}"
+        )
     se = _like("se", se, "estimate", estimate)
     truth = _like("truth", truth, "estimate", estimate)
     if (se < 0).any():
@@ -287,7 +290,9 @@ def _number(name, value, *, at_least=None):
 
 def _count(name, value):
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1, but is {value!r}")
+        raise ValueError(
+            f"{name} must be a whole number of at least 1, but is {value!r}"
+        )
     return int(value)
 
 
@@ -319,7 +324,9 @@ def _flags(name, value, n):
         raise ValueError(f"{name} must hold only true and false, but is {value!r}")
     flags = flags.astype(bool)
     if flags.all() or not flags.any():
-        raise ValueError(f"{name} must hold both true and false, but all are {flags[0]}")
+        raise ValueError(
+            f"{name} must hold both true and false, but all are {flags[0]}"
+        )
     return flags
 
 

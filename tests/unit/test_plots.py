@@ -85,7 +85,8 @@ def lab(hex_, vision):
 def test_the_yardsticks_themselves():
     assert contrast("#ffffff", "#000000") == pytest.approx(21)
     assert contrast("#777777", "#ffffff") == pytest.approx(4.478, abs=1e-3)
-    np.testing.assert_allclose(lab("#ff0000", "trichromat"), [53.24, 80.09, 67.2], atol=0.05)
+    red = lab("#ff0000", "trichromat")
+    np.testing.assert_allclose(red, [53.24, 80.09, 67.2], atol=0.05)
 
 
 def test_palette_holds_distinct_lower_case_hexes():
@@ -126,7 +127,8 @@ def test_style_uses_only_the_palette_and_is_transparent():
     text = resources.files("pooling").joinpath("book.mplstyle").read_text()
     used = re.findall(r'"#?([0-9a-f]{6})"', text)
     assert used and {f"#{h}" for h in used} <= set(plots.COLORS.values())
-    sizes = [v for k, v in rc.items() if k.endswith(("labelsize", "font.size", "titlesize"))]
+    ends = ("labelsize", "font.size", "titlesize")
+    sizes = [v for k, v in rc.items() if k.endswith(ends)]
     assert min(s for s in sizes if not isinstance(s, str)) >= 9
 
 
