@@ -7,9 +7,12 @@ digits, and the book holds its samplers to it.
 """
 
 from pooling.exact._normal import GivenTau, NormalHierarchy, normal_hierarchy
+from pooling.exact._varying import VaryingIntercepts, varying_intercepts
 
 __all__ = [
     "GivenTau",
     "NormalHierarchy",
+    "VaryingIntercepts",
     "normal_hierarchy",
+    "varying_intercepts",
 ]

@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
-from scipy import special
 
-from pooling.exact import _check, _quadrature
+from pooling.exact import _check, _mixtures, _quadrature
 from pooling.exact._priors import ScalePrior, normal_prior
 
 _NAMES = ("mu", "tau", "theta")
@@ -221,7 +220,7 @@ class NormalHierarchy:
             raise ValueError(
                 "log_evidence needs proper priors, but mu_prior is flat (None)"
             )
-        mass = _log_prior_mass(self._prior, self._data.unit)
+        mass = log_prior_mass(self._prior, self._data.unit)
         jacobian = -self._shape[-1] * np.log(self._data.unit)
         return self._shaped(self._nodes.log_totals[:, 0] - mass + jacobian)
 
@@ -371,43 +370,26 @@ class NormalHierarchy:
                     data.y[r, j][:, None], data.variance[r, j][:, None],
                     self._tau[r], mean, variance,
                 )
-            sd = np.sqrt(variance)
-            z = (x[part][:, None] - mean) / sd
-            weight = self._nodes.weight[r]
-            p[part] = _dot(weight, special.ndtr(z))
-            density[part] = _dot(weight, np.exp(-(z**2) / 2) / sd) / np.sqrt(2 * np.pi)
+            p[part], density[part] = _mixtures.cdf_and_density(
+                self._nodes.weight[r], mean, np.sqrt(variance), x[part]
+            )
         return p, density
 
     def _mixture_quantile(self, name, q):
-        mean = np.asarray(self.mean(name))
+        data, shape = self._data, np.shape(self.mean(name))
         groups = self._shape[-1] if name == "theta" else 1
-        index = np.arange(mean.size)
+        index = np.arange(int(np.prod(shape)))
         row, group = index // groups, index % groups
-        if q in (0, 1):
-            return np.full(mean.shape, -np.inf if q == 0 else np.inf)
-        low, high = self._mixture_bracket(name, row, group, q)
+        guess = data.y[row, group] if name == "theta" else _dot(
+            self._nodes.weight, self._mu.mean
+        )
+        width = np.sqrt(data.variance[row, group])
 
-        def excess(x):
-            p, density = self._mixture_cdf(name, row, group, x)
-            return p - q, density
+        def at(index, x):
+            return self._mixture_cdf(name, row[index], group[index], x)
 
-        z = _quadrature.increasing_root(excess, low, high)
-        return (z * self._data.unit + self._data.centre[row]).reshape(mean.shape)
-
-    def _mixture_bracket(self, name, row, group, q):
-        """Below and above the quantile: step out from the data until it is between."""
-        data = self._data
-        start = data.y[row, group] if name == "theta" else np.median(data.y, axis=1)[row]
-        width = np.sqrt(data.variance[row].max(axis=1))
-        low, high = start - width, start + width
-        for _ in range(1000):
-            above = self._mixture_cdf(name, row, group, low)[0] > q
-            below = self._mixture_cdf(name, row, group, high)[0] < q
-            if not (above.any() or below.any()):
-                break
-            width = 2 * width
-            low, high = np.where(above, start - width, low), np.where(below, start + width, high)
-        return low, high
+        z = _mixtures.quantiles(at, q, guess, width)
+        return (z * data.unit + data.centre[row]).reshape(shape)
 
 
 def _prepare(y, sigma, mu):
@@ -539,7 +521,7 @@ def _theta_moments(data, p, tau, mu):
     return mean, sd
 
 
-def _log_prior_mass(prior, unit):
+def log_prior_mass(prior, unit):
     """Log of the prior's integral over tau > 0: 0 where it is normalised already."""
     try:
         survey = prior.survey(unit, -1.0, 1.0, 0)

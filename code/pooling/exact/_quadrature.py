@@ -16,7 +16,7 @@ ORDER = 16
 NODES, WEIGHTS = legendre.leggauss(ORDER)
 
 # Values at the nodes -> coefficients of the Legendre series.
-_ANALYSIS = (
+ANALYSIS = (
     (2 * np.arange(ORDER) + 1) / 2 * WEIGHTS[:, None] * legendre.legvander(NODES, ORDER - 1)
 )
 # Coefficients of a series -> those of its integral from -1.
@@ -139,7 +139,7 @@ def _nodes(left, right):
 def _log_error(log_f, width):
     """Logarithm of what the end of a panel's Legendre series amounts to."""
     peak = _finite(log_f.max(axis=1))
-    end = np.einsum("pnc,ne->pce", np.exp(log_f - peak[:, None]), _ANALYSIS[:, -2:])
+    end = np.einsum("pnc,ne->pce", np.exp(log_f - peak[:, None]), ANALYSIS[:, -2:])
     with np.errstate(divide="ignore"):
         return np.log(np.abs(end).sum(axis=-1) * width[:, None]) + peak
 
@@ -208,11 +208,11 @@ def quantile(nodes, row, q):
     starts = np.cumsum(mass, axis=1) - mass
     panel = _last_true((starts[row] <= q[:, None]) & (mass[row] > 0))
     below, series, left, right = _panel_series(nodes, row, panel)
-    density = legendre.legder(series.T)
+    mass_below, density = series.T, legendre.legder(series.T)
     s = increasing_root(
-        lambda s: (
-            below + legendre.legval(s, series.T, tensor=False) - q,
-            legendre.legval(s, density, tensor=False),
+        lambda index, s: (
+            below[index] + legendre.legval(s, mass_below[:, index], tensor=False) - q[index],
+            legendre.legval(s, density[:, index], tensor=False),
         ),
         np.full(q.shape, -1.0),
         np.full(q.shape, 1.0),
@@ -225,7 +225,7 @@ def _panel_series(nodes, row, panel):
     weight = nodes.weight.reshape(*nodes.left.shape, ORDER)
     mass = weight.sum(axis=-1)
     below = (np.cumsum(mass, axis=1) - mass)[row, panel]
-    series = (weight[row, panel] / WEIGHTS) @ _ANALYSIS @ _ANTIDERIVATIVE
+    series = (weight[row, panel] / WEIGHTS) @ ANALYSIS @ _ANTIDERIVATIVE
     return below, series, nodes.left[row, panel], nodes.right[row, panel]
 
 
@@ -235,25 +235,35 @@ def _last_true(flags):
     return np.where(flags.any(axis=-1), flags.shape[-1] - 1 - reversed_index, 0)
 
 
-def increasing_root(value_and_slope, low, high, *, steps=200, rtol=1e-14):
+def increasing_root(value_and_slope, low, high, *, start=None, tolerance=1e-15):
     """Roots of increasing functions, by Newton steps that bisection keeps safe.
 
-    ``value_and_slope(x)`` gives both as arrays of the shape of ``low``; the
-    root of each must lie between ``low`` and ``high``.
+    Parameters
+    ----------
+    value_and_slope : callable
+        ``value_and_slope(index, x)`` gives both, of the functions ``index``, at ``x``.
+    low, high : arrays of shape (M,)
+        Points on either side of each root.
+    start : array of shape (M,), optional
+    tolerance : float or array of shape (M,)
+        A function is left alone once a step is smaller than this, or rounding.
     """
     low, high = np.array(low, float), np.array(high, float)
-    x = (low + high) / 2
-    for _ in range(steps):
-        value, slope = value_and_slope(x)
-        low, high = np.where(value <= 0, x, low), np.where(value >= 0, x, high)
+    x = (low + high) / 2 if start is None else np.array(start, float)
+    tolerance = np.broadcast_to(tolerance, x.shape)
+    active = np.arange(len(x))
+    for _ in range(200):
+        here = x[active]
+        value, slope = value_and_slope(active, here)
+        low[active] = np.where(value <= 0, here, low[active])
+        high[active] = np.where(value >= 0, here, high[active])
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            newton = x - value / slope
-        middle = (low + high) / 2
-        safe = (newton >= low) & (newton <= high)
-        new = np.where(safe, newton, middle)
-        small = rtol * (np.abs(new) + np.abs(high - low)) + 1e-300
-        done = np.abs(new - x) <= small
-        x = new
-        if done.all():
+            new = here - value / slope
+        inside = (new >= low[active]) & (new <= high[active])
+        new = np.where(inside, new, (low[active] + high[active]) / 2)
+        x[active] = new
+        moved = np.abs(new - here)
+        active = active[moved > np.maximum(tolerance[active], 4e-16 * np.abs(new))]
+        if not active.size:
             break
     return x
