@@ -1,0 +1,62 @@
+# make book    build the book into _build/html (the first time installs all it needs)
+# make serve   look at it in a browser
+# make test    build, then run every test
+# make bench   say where the build's time goes
+# make lock    compile the pinned sets from pyproject.toml
+# make clean   forget everything that was built; .venv stays
+
+.POSIX:
+.PHONY: book serve test bench lock clean
+.DEFAULT_GOAL := book
+
+BIN = .venv/bin
+PORT = 8000
+# Quiet where there is nobody to watch.
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+book: .venv/installed
+	$(BIN)/jupyter-book build . -W --keep-going -n -q
+	@echo "The book is at $$(pwd)/_build/html/index.html"
+
+serve: book
+	@echo "Serving on http://127.0.0.1:$(PORT) until Ctrl-C"
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+test: book .venv/test-installed
+	$(BIN)/python tests/site/chromium.py
+	$(BIN)/python -m pytest
+
+bench: .venv/test-installed
+	$(BIN)/python tests/bench.py
+
+.venv/python:
+	@python=$$(.ci/find-python .venv/tools) && echo "Using $$python" && \
+	"$$python" -m venv .venv && touch .venv/python
+
+.venv/installed: .venv/python requirements.txt pyproject.toml
+	@echo "Installing the pinned set into .venv: this takes a few minutes once."
+	$(PIP) -r requirements.txt
+	@touch .venv/installed
+
+.venv/test-installed: .venv/installed tests/requirements.txt
+	$(PIP) -r tests/requirements.txt
+	@touch .venv/test-installed
+
+# One universal file for every supported Python and platform, without the address
+# of any index; the tests' own needs apart, so that a reader does not install them.
+COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.12 \
+	--no-emit-index-url --no-annotate --no-header --quiet
+
+lock: .venv/python
+	$(PIP) uv
+	{ echo "# Compiled from pyproject.toml by make lock. Python 3.12, 3.13 and 3.14."; \
+	  $(COMPILE) --extra book; \
+	  echo "# The book's own module. It says which Python it needs."; \
+	  echo "-e ."; } > requirements.new
+	{ echo "# What the tests need besides ../requirements.txt, by make lock."; \
+	  $(COMPILE) --extra book --extra test | grep -vxFf requirements.new; } \
+	  > tests/requirements.txt
+	mv requirements.new requirements.txt
+
+clean:
+	rm -rf _build

@@ -1,0 +1,52 @@
+"""Find a Chromium for the browser tests; run as a script, install one if need be."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+import shutil
+import subprocess
+import sys
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+HOW = (
+    "The browser tests need Chromium or Google Chrome on PATH, or its path in the "
+    "variable CHROMIUM; `playwright install chromium` brings one as well."
+)
+
+
+def find() -> str | None:
+    """The path of a browser: $CHROMIUM, PATH, then Playwright's own."""
+    if chosen := os.environ.get("CHROMIUM"):
+        return chosen
+    for name in NAMES:
+        if path := shutil.which(name):
+            return path
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        path = playwright.chromium.executable_path
+    return path if Path(path).exists() else None
+
+
+def install() -> None:
+    """Ask the system's packages where that is possible, and Playwright elsewhere."""
+    if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
+        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        subprocess.run(["apt-get", "update", "-qq"], env=quiet)
+        subprocess.run(["apt-get", "install", "-y", "-qq", "chromium"], env=quiet)
+    if find() is None:
+        subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"])
+
+
+def main() -> int:
+    if find() is None:
+        install()
+    path = find()
+    print(f"Browser tests: {path}" if path else HOW)
+    # On a machine for tests a skipped browser test is a failure.
+    return 1 if path is None and os.environ.get("CI") else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
