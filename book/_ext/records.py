@@ -36,18 +36,21 @@ def executed(root: Path, docname: str, cache_path: Path | None = None):
         raise LookupError(f"{docname} has not been run: `make book` first") from None
 
 
-def _outputs(notebook, mime: str):
+def _outputs(notebook):
     for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            if mime in output.get("data", {}):
-                yield output["data"][mime]
+        yield from cell.get("outputs", [])
 
 
 def fits(notebook) -> list[dict]:
     """The records of `pooling.check`, in the order of the chapter."""
-    return list(_outputs(notebook, diagnostics.RECORD))
+    return [
+        output["metadata"][diagnostics.RECORD]
+        for output in _outputs(notebook)
+        if diagnostics.RECORD in output.get("metadata", {})
+    ]
 
 
 def glued(notebook) -> dict[str, dict]:
     """The records of `pooling.glue`, by key."""
-    return {record["key"]: record for record in _outputs(notebook, _glue.RECORD)}
+    found = (output.get("data", {}).get(_glue.RECORD) for output in _outputs(notebook))
+    return {record["key"]: record for record in found if record}

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import arviz as az
 import numpy as np
 
-#: The MIME type of the record that :func:`check` leaves in a cell's output.
-RECORD = "application/vnd.pooling.fit+json"
+#: Where :func:`check` leaves its record in the metadata of a cell's output.
+RECORD = "pooling.fit"
 
 
 class Thresholds(NamedTuple):
@@ -306,4 +306,6 @@ def _show(diagnosis: Diagnosis, expected: set[str], label: str) -> None:
     if shell is None or shell.get_ipython() is None:
         print(line)
         return
-    shell.display.display({"text/plain": line, RECORD: record}, raw=True)
+    shell.display.display(
+        {"text/plain": line}, metadata={RECORD: record}, raw=True
+    )

@@ -1,0 +1,40 @@
+"""Links to the repository that hosts the build, and to none otherwise.
+
+The address comes from the continuous-integration service that builds the book:
+a fork gets its own links, a build at home gets none.
+"""
+
+from __future__ import annotations
+
+import os
+
+from sphinx.application import Sphinx
+
+
+def repository(environ=os.environ) -> dict[str, str]:
+    """Address and branch of the hosting repository; empty where there is none."""
+    if server := environ.get("GITHUB_SERVER_URL"):
+        name, branch = environ.get("GITHUB_REPOSITORY"), environ.get("GITHUB_REF_NAME")
+        return {"url": f"{server}/{name}", "branch": branch} if name and branch else {}
+    if url := environ.get("CI_PROJECT_URL"):
+        return {"url": url, "branch": environ.get("CI_DEFAULT_BRANCH", "main")}
+    return {}
+
+
+def add_links(app: Sphinx, config) -> None:
+    """Turn the theme's repository buttons on, where there is a repository."""
+    found = repository()
+    if not found:
+        return
+    config.html_theme_options.update(
+        repository_url=found["url"],
+        repository_branch=found["branch"],
+        use_repository_button=True,
+        use_edit_page_button=True,
+        use_issues_button=True,
+    )
+
+
+def setup(app: Sphinx):
+    app.connect("config-inited", add_links)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
