@@ -1,0 +1,133 @@
+"""The chapter on hierarchical priors: published results, and quadrature again."""
+
+import numpy as np
+from scipy import stats
+import pytest
+
+from pooling import datasets, exact, simulate
+
+CHAPTER = "why-hierarchy/what-is-a-hierarchical-prior"
+
+
+@pytest.fixture(scope="module")
+def numbers(glued):
+    return glued(CHAPTER)
+
+
+@pytest.fixture(scope="module")
+def data():
+    schools = datasets.load_eight_schools()
+    return schools["effect"].to_numpy(), schools["se"].to_numpy()
+
+
+@pytest.fixture(scope="module")
+def posterior(data):
+    return exact.normal_hierarchy(*data)
+
+
+# As published: Rubin (1981) and BDA3, section 5.5, with the flat (mu, tau) of the latter.
+PUBLISHED = {
+    "hp-pooled": 7.69,
+    "hp-pooled-se": 4.07,
+    "hp-chi2": 4.71,
+    "hp-tau-mean": 6.58,
+    "hp-tau-sd": 5.65,
+    "hp-tau-median": 5.24,
+    "hp-tau-lo": 0.24,
+    "hp-tau-hi": 20.75,
+    "hp-mu-mean": 7.93,
+    "hp-mu-sd": 5.18,
+    "hp-f-hi": 18.6,
+    "hp-h-hi": 25.6,
+    "hp-tau-mode": 0,
+    "hp-a-tau-5": 9.87,
+    "hp-c-tau-5": 6.89,
+}
+MEANS = (11.40, 7.89, 6.13, 7.64, 5.13, 6.14, 10.67, 8.46)
+SDS = (8.34, 6.27, 7.77, 6.55, 6.36, 6.71, 6.79, 7.89)
+
+
+@pytest.mark.parametrize("key", PUBLISHED)
+def test_published_results(numbers, key):
+    places = len(str(PUBLISHED[key]).partition(".")[2])
+    assert numbers[key]["value"] == pytest.approx(
+        PUBLISHED[key], abs=0.51 * 10.0**-places
+    )
+
+
+@pytest.mark.parametrize("j, school", list(enumerate("ABCDEFGH")))
+def test_each_school(numbers, close, j, school):
+    assert numbers[f"hp-theta-{school}"]["value"] == pytest.approx(MEANS[j], abs=0.0051)
+    assert numbers[f"hp-theta-sd-{school}"]["value"] == pytest.approx(SDS[j], abs=0.0051)
+
+
+@pytest.mark.parametrize("name", ["mu", "tau", *"ABCDEFGH"])
+def test_draws_agree_with_quadrature(numbers, close, posterior, name):
+    if name in ("mu", "tau"):
+        reference = posterior.mean(name)
+    else:
+        reference = posterior.mean("theta")["ABCDEFGH".index(name)]
+    close(numbers[f"hp-mcmc-{name}"], reference)
+
+
+def test_fit_is_sound(fits):
+    (fit,) = fits(CHAPTER)
+    assert not fit["failures"]
+
+
+def test_largest_effect(numbers, close):
+    close(numbers["hp-p-max"], 0.069, rounding=0.0005)
+
+
+def test_homogeneity_test_has_little_power(numbers, close, data):
+    _, sigma = data
+    rng = np.random.default_rng(5)
+    _, y = simulate.normal_hierarchy(0, 5, sigma, replications=100_000, rng=rng)
+    mean = np.average(y, axis=1, weights=sigma**-2)[:, None]
+    q = (((y - mean) / sigma) ** 2).sum(axis=1)
+    p = np.mean(q < stats.chi2.ppf(0.95, 7))
+    se = 100 * np.sqrt(p * (1 - p) / len(y))
+    close(numbers["hp-chi2-pass"], 100 * p, mcse_ref=se)
+
+
+def test_effective_number_is_sum_of_variance_ratios(numbers, data, posterior):
+    ratio = np.sum(posterior.sd("theta") ** 2 / data[1] ** 2)
+    assert numbers["hp-p-eff"]["value"] == pytest.approx(ratio)
+    assert numbers["hp-trace"]["value"] == pytest.approx(ratio, abs=1e-4)
+    assert numbers["hp-slope-ab"]["value"] == pytest.approx(
+        numbers["hp-cov-ab"]["value"], abs=1e-4
+    )
+
+
+def test_b_is_highest_where_the_chapter_says(numbers, data):
+    y, sigma = data
+    at = numbers["hp-b-max-at"]["value"]
+    trial = np.tile(y, (3, 1))
+    trial[:, 0] = at - 2, at, at + 2
+    b = exact.normal_hierarchy(trial, sigma).mean("theta")[:, 1]
+    assert b.argmax() == 1
+    assert numbers["hp-b-max"]["value"] == pytest.approx(b[1])
+
+
+def test_one_point_for_b(numbers, data, posterior):
+    y, sigma = data
+    moved = y.copy()
+    moved[0] = numbers["hp-b-one-at"]["value"]
+    gain = exact.normal_hierarchy(moved, sigma).mean("theta") - posterior.mean("theta")
+    assert gain[1] == pytest.approx(1, abs=0.01)
+
+
+def test_flat_on_log_tau_diverges_at_the_rate_of_theory(numbers):
+    assert numbers["hp-log-step"]["value"] == pytest.approx(
+        numbers["hp-log-step-theory"]["value"], rel=1e-4
+    )
+
+
+def test_hyperpriors(numbers, data):
+    for key, prior in {
+        "hp-hn5-a": stats.halfnorm(scale=5),
+        "hp-hn10-a": stats.halfnorm(scale=10),
+        "hp-hc25-a": stats.halfcauchy(scale=25),
+    }.items():
+        fit = exact.normal_hierarchy(*data, tau_prior=prior)
+        assert numbers[key]["value"] == pytest.approx(fit.mean("theta")[0])
