@@ -56,7 +56,8 @@ def glue(key: str, value, fmt: str = ".2f", *, mcse=None) -> None:
         return
     shell.display.display(
         {
-            _PREFIX + "text/plain": text,
+            # Quoted, since myst-nb evaluates the text: 2.80 would become 2.8.
+            _PREFIX + "text/plain": repr(text),
             RECORD: {"key": key, "value": number, "text": text, "mcse": mcse},
         },
         metadata={"scrapbook": {"name": key, "mime_prefix": _PREFIX}},
