@@ -5,7 +5,10 @@ import numpy as np
 
 def real_array(name, value, *, ndim_min=0):
     """``value`` as an array of finite floats, or a ``ValueError``."""
-    raw = np.asarray(value)
+    try:
+        raw = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} must be a rectangular array, not {_shown(value)}") from None
     if raw.dtype.kind not in "fiub":
         try:  # objects such as pandas' nullable integers are numbers too
             if raw.dtype.kind != "O" or any(isinstance(v, str) for v in raw.ravel()):

@@ -108,7 +108,7 @@ def normal_hierarchy(y, sigma, *, mu_prior=None, tau_prior=None, coords=None):
         survey.edges,
         len(data.y),
     )
-    return NormalHierarchy(data, prior, survey.moments, nodes, shape, (dim, labels))
+    return NormalHierarchy(data, prior, survey, nodes, shape, (dim, labels))
 
 
 class NormalHierarchy:
@@ -119,10 +119,10 @@ class NormalHierarchy:
     replications. Everything is in the units of ``y``.
     """
 
-    def __init__(self, data, prior, moments, nodes, shape, dimension):
+    def __init__(self, data, prior, survey, nodes, shape, dimension):
         self._data = data
         self._prior = prior
-        self._moments = moments
+        self._survey = survey
         self._nodes = nodes
         self._shape = shape
         self._dimension = dimension
@@ -138,11 +138,19 @@ class NormalHierarchy:
         does not exist (under a flat prior of mu, which is as uncertain as tau is
         large).
         """
-        return self._shaped(self._means_and_sds[_check.one_of("name", name, _NAMES)][0])
+        _check.one_of("name", name, _NAMES)
+        mean = self._means_and_sds[name][0]
+        if name == "tau" or (name == "mu" and not self._data.mu_precision):
+            mean = self._honest(mean, 1, np.inf if name == "tau" else np.nan)
+        return self._shaped(mean)
 
     def sd(self, name):
         """Posterior sd of ``"mu"``, ``"tau"`` or ``"theta"``; inf where there is none."""
-        return self._shaped(self._means_and_sds[_check.one_of("name", name, _NAMES)][1])
+        _check.one_of("name", name, _NAMES)
+        sd = self._means_and_sds[name][1]
+        if name == "tau" or (name == "mu" and not self._data.mu_precision):
+            sd = self._honest(sd, 2, np.inf)
+        return self._shaped(sd)
 
     def quantile(self, name, q):
         """Posterior quantiles.
@@ -292,7 +300,7 @@ class NormalHierarchy:
         draws, rng = _check.whole_number("draws", draws), _check.generator("rng", rng)
         data, (rows, groups) = self._data, self._data.y.shape
         row = np.repeat(np.arange(rows), draws)
-        tau = (self._tau_quantile(row, rng.random(rows * draws)) / data.unit)
+        tau = self._tau_quantile(row, rng.random(rows * draws)) / data.unit
         tau = tau.reshape(rows, draws)
         given = _mu_given_tau(data, np.arange(rows), tau)
         mu = given.mean + np.sqrt(given.variance) * rng.standard_normal((rows, draws))
@@ -320,6 +328,16 @@ class NormalHierarchy:
             coords=None if labels is None else {dim: labels},
         )
 
+    def _honest(self, values, moment, instead):
+        """``values``, unless the moment of tau that they rest on is not finite."""
+        if moment in self._survey.moments:
+            return values
+        if moment in self._survey.infinite:
+            return np.full_like(values, instead)
+        raise RuntimeError(
+            f"the posterior's tail makes E tau**{moment} finite but too long to integrate"
+        )
+
     def _shaped(self, a):
         """Rows back into the replications of the caller; a number if there are none."""
         return a.reshape(self._shape[:-1] + a.shape[1:])[()]
@@ -340,12 +358,6 @@ class NormalHierarchy:
         mu_mean = _dot(p, self._mu.mean)
         spread = (self._mu.mean - mu_mean[:, None]) ** 2
         mu_sd = np.sqrt(_dot(p, self._mu.variance + spread))
-        if 2 not in self._moments:
-            tau_sd = np.full_like(tau_sd, np.inf)
-            mu_sd = mu_sd if data.mu_precision else np.full_like(mu_sd, np.inf)
-        if 1 not in self._moments:
-            tau_mean = np.full_like(tau_mean, np.inf)
-            mu_mean = mu_mean if data.mu_precision else np.full_like(mu_mean, np.nan)
         theta_mean, theta_sd = _theta_moments(data, p, self._tau, self._mu)
         unit, centre = data.unit, data.centre
         return {
@@ -355,7 +367,9 @@ class NormalHierarchy:
         }
 
     def _tau_quantile(self, row, q):
-        return np.exp(_quadrature.quantile(self._nodes, row, q)) * self._data.unit
+        tau = np.exp(_quadrature.quantile(self._nodes, row, q)) * self._data.unit
+        low, high = self._prior.bounds()
+        return np.select([q == 0, q == 1], [low, high], tau)
 
     def _mixture_cdf(self, name, row, group, x):
         """Probability and density at x of the mixture over tau of normals."""

@@ -11,6 +11,8 @@ FARTHEST = 300.0
 _SCAN = np.arange(-FARTHEST, FARTHEST + 0.25, 0.5)
 # What falls this far (in logs) below a region's highest point is left out.
 _DROP = 42.0
+# A tail that falls by less than this (in logs) within the limits is too long.
+_ENOUGH = 28.0
 
 
 class Normal(NamedTuple):
@@ -77,15 +79,10 @@ class ScalePrior:
         tau = np.asarray(tau, float)
         if self._prior is None:
             return np.zeros_like(tau)
-        with np.errstate(all="ignore"):
-            values = np.asarray(self._prior.logpdf(tau), float)
-        if values.shape != tau.shape:
-            if values.ndim and values.size != 1:
-                raise ValueError(
-                    f"{self.name}.logpdf must return an array of the shape it is "
-                    f"given, {tau.shape}, not {values.shape}"
-                )
-            values = np.broadcast_to(values, tau.shape)
+        # A density may be infinite at the ends of its support, never just inside.
+        low, high = self.bounds()
+        inside = np.clip(tau, low * (1 + 1e-15), high * (1 - 1e-15))
+        values = self._values(np.where((tau >= low) & (tau <= high), inside, tau))
         if np.isnan(values).any():
             at = tau[np.isnan(values)].flat[0]
             raise ValueError(f"{self.name}.logpdf must be a number, but at {at} it is nan")
@@ -94,11 +91,28 @@ class ScalePrior:
             raise ValueError(f"{self.name}.logpdf must be finite, but at {at} it is inf")
         return values
 
+    def _values(self, tau):
+        """What the prior's own method says, whatever it is, in the shape of ``tau``."""
+        with np.errstate(all="ignore"):
+            values = np.asarray(self._prior.logpdf(tau), float)
+        if values.shape != tau.shape and values.size != 1:
+            raise ValueError(
+                f"{self.name}.logpdf must return an array of the shape it is given, "
+                f"{tau.shape}, not {values.shape}"
+            )
+        return np.broadcast_to(values, tau.shape)
+
+    def bounds(self):
+        """Ends of the support within (0, inf)."""
+        support = getattr(self._prior, "support", None)
+        if not callable(support):
+            return 0.0, np.inf
+        low, high = np.ravel(support())
+        return max(float(low), 0.0), float(high)
+
     def landmarks(self):
         """Points (any scale) that the first panels should not straddle blindly."""
-        points = []
-        if callable(getattr(self._prior, "support", None)):
-            points += [*np.ravel(self._prior.support())]
+        points = [*self.bounds()]
         if callable(getattr(self._prior, "ppf", None)):
             with np.errstate(all="ignore"):
                 points += [*np.ravel(self._prior.ppf([0.001, 0.25, 0.5, 0.75, 0.999]))]
@@ -129,8 +143,9 @@ class ScalePrior:
         ValueError
             If the posterior is improper, saying at which end and why.
         """
-        log_f = self._scan(unit) + _SCAN
-        bottom, top = _end_slope(log_f), -_end_slope(log_f[::-1])
+        x, log_f = self._scan(unit)
+        log_f = log_f + x
+        bottom, top = _end_slope(x, log_f), _end_slope(x[::-1], log_f[::-1])
         if bottom <= 1e-6:
             raise ValueError(
                 f"{self.name} makes the posterior improper: near zero it grows as "
@@ -140,32 +155,34 @@ class ScalePrior:
         decay = power - top
         if decay <= 1e-6:
             raise ValueError(self._too_heavy(top - 1, power))
-        moments = tuple(m for m in (0, 1, 2) if decay - m > 1e-6)
-        if (decay - moments[-1]) * FARTHEST < _DROP or bottom * FARTHEST < _DROP:
+        if min(bottom, decay) * FARTHEST < _ENOUGH:
             raise RuntimeError(
                 f"{self.name} leaves a posterior too close to improper to integrate"
             )
-        falling = log_f + (moments[-1] - power) * np.maximum(_SCAN - high, 0)
-        start = _first_above(log_f[_SCAN <= low], _SCAN[_SCAN <= low])
-        stop = -_first_above(falling[_SCAN >= high][::-1], -_SCAN[_SCAN >= high][::-1])
+        moments = tuple(m for m in (0, 1, 2) if (decay - m) * FARTHEST >= _ENOUGH)
+        infinite = tuple(m for m in (1, 2) if decay - m <= 1e-6)
+        falling = log_f + (moments[-1] - power) * np.maximum(x - high, 0)
+        start = _first_above(log_f[x <= low], x[x <= low])
+        stop = -_first_above(falling[x >= high][::-1], -x[x >= high][::-1])
         edges = self._edges(unit, min(start, low), max(stop, high), low, high)
-        return Survey(edges, moments)
+        return Survey(edges, moments, infinite)
 
     @property
     def _letter(self):
         return self.name.removesuffix("_prior")
 
     def _scan(self, unit):
-        """Log densities over the whole range, where the ends may be unusable."""
+        """A grid of logarithms and the log densities there, unusable at the ends."""
+        marks = np.sort(np.log(self.landmarks() / unit))
+        marks = np.concatenate([marks, (marks[1:] + marks[:-1]) / 2])
+        x = np.union1d(_SCAN, marks[np.abs(marks) < FARTHEST])
         if self._prior is None:
-            return np.zeros_like(_SCAN)
-        with np.errstate(all="ignore"):
-            values = np.broadcast_to(
-                np.asarray(self._prior.logpdf(unit * np.exp(_SCAN)), float), _SCAN.shape
-            ).copy()
+            return x, np.zeros_like(x)
+        values = self._values(unit * np.exp(x))
+        values = np.where(np.isposinf(values), np.nan, values)
         if not np.isfinite(values).any():
             raise ValueError(f"{self.name} has no density anywhere on {self._letter} > 0")
-        return values
+        return x, values
 
     def _too_heavy(self, slope, power):
         what = "a flat prior" if self._prior is None else (
@@ -186,11 +203,9 @@ class ScalePrior:
         edges = np.concatenate([[start, stop], low - wider, middle, high + wider])
         marks = np.log(self.landmarks() / unit)
         edges = np.concatenate([edges[(edges >= start) & (edges <= stop)], marks])
-        support = getattr(self._prior, "support", None)
-        if callable(support):
-            with np.errstate(all="ignore"):
-                ends = np.log(np.maximum(np.ravel(support()), 0) / unit)
-            start, stop = max(start, ends[0]), min(stop, ends[1])
+        with np.errstate(divide="ignore"):
+            ends = np.log(np.array(self.bounds()) / unit)
+        start, stop = max(start, ends[0]), min(stop, ends[1])
         return np.unique(edges[(edges >= start) & (edges <= stop)])
 
 
@@ -198,16 +213,16 @@ class Survey(NamedTuple):
     """Where to integrate over a log standard deviation, and what is finite."""
 
     edges: np.ndarray  # ends of the first panels
-    moments: tuple  # those of 0, 1, 2 for which E tau**m is finite
+    moments: tuple  # those of 0, 1, 2 for which E tau**m can be integrated
+    infinite: tuple  # those for which it is infinite
 
 
-def _end_slope(log_f, apart=20):
-    """Slope at the left end of the scan; infinite where the function is zero."""
-    usable = np.flatnonzero(~np.isnan(log_f))
-    first = usable[0]
+def _end_slope(x, log_f, apart=20):
+    """Slope at the scan's first end; infinite, upwards, where the function is zero."""
+    first = np.flatnonzero(~np.isnan(log_f))[0]
     if np.isneginf(log_f[first]):
-        return np.inf
-    return (log_f[first + apart] - log_f[first]) / (apart * 0.5)
+        return np.inf if x[-1] > x[0] else -np.inf
+    return (log_f[first + apart] - log_f[first]) / (x[first + apart] - x[first])
 
 
 def _first_above(log_f, x):

@@ -24,7 +24,9 @@ _ANTIDERIVATIVE = np.stack(
     [legendre.legint(row, lbnd=-1) for row in np.eye(ORDER)]
 )
 _TOLERANCE = 1e-9
+_ROUNDING = 64 * np.finfo(float).eps
 _MOST_HALVINGS = 80
+_ROWS_AT_ONCE = 512  # so that temporary arrays stay small
 _MOST_PANELS_PER_ROW = 4000
 
 
@@ -77,8 +79,39 @@ def integrate(log_f, edges, rows, *, negligible=1e-18):
     RuntimeError
         If the accuracy cannot be reached.
     """
-    panels = _resolve(log_f, _first_panels(edges, rows), rows)
-    return _pack(panels, rows, negligible)
+    edges = np.broadcast_to(edges, (rows, np.shape(edges)[-1]))
+    blocks = []
+    for start in range(0, rows, _ROWS_AT_ONCE):
+        part = edges[start : start + _ROWS_AT_ONCE]
+
+        def shifted(row, x, start=start):
+            return log_f(row + start, x)
+
+        panels = _resolve(shifted, _first_panels(part), len(part))
+        blocks.append(_pack(panels, len(part), negligible))
+    return blocks[0] if len(blocks) == 1 else _stack(blocks)
+
+
+def _stack(blocks):
+    """Blocks of rows as one, padded to the longest."""
+    longest = max(block.left.shape[1] for block in blocks)
+    padded = []
+    for left, right, x, weight, log_totals in blocks:
+        more = longest - left.shape[1]
+        nodes = more * ORDER
+        padded.append(
+            Nodes(
+                np.pad(left, ((0, 0), (0, more)), mode="edge"),
+                np.pad(right, ((0, 0), (0, more)), mode="edge"),
+                np.pad(x, ((0, 0), (0, nodes)), mode="edge"),
+                np.pad(weight, ((0, 0), (0, nodes))),
+                log_totals,
+            )
+        )
+    # Padding must have no width, also where a block's last panel had one.
+    for block, before in zip(padded, blocks, strict=True):
+        block.left[:, before.left.shape[1] :] = block.right[:, -1:]
+    return Nodes(*(np.concatenate(parts) for parts in zip(*padded, strict=True)))
 
 
 def powers(log_f, moments):
@@ -91,8 +124,7 @@ def powers(log_f, moments):
     return log_products
 
 
-def _first_panels(edges, rows):
-    edges = np.broadcast_to(edges, (rows, np.shape(edges)[-1]))
+def _first_panels(edges):
     row, piece = np.nonzero(np.diff(edges, axis=1) > 0)
     return row, edges[row, piece], edges[row, piece + 1]
 
@@ -100,8 +132,11 @@ def _first_panels(edges, rows):
 def _resolve(log_f, first, rows):
     panels = _evaluate(log_f, *first)
     for _ in range(_MOST_HALVINGS):
-        excess = panels.log_error - _log_integrals(panels, rows)[panels.row]
-        bad = (excess > np.log(_TOLERANCE)).any(axis=1)
+        totals = _log_integrals(panels, rows)
+        # The logarithm of a large sum is itself rounded; do not chase that noise.
+        tolerance = np.maximum(_TOLERANCE, _ROUNDING * np.abs(_finite(totals)))
+        excess = panels.log_error - totals[panels.row]
+        bad = (excess > np.log(tolerance)[panels.row]).any(axis=1)
         if not bad.any():
             return panels
         if bad.sum() + len(bad) > _MOST_PANELS_PER_ROW * rows:
