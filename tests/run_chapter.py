@@ -11,16 +11,11 @@ from pathlib import Path
 import sys
 import time
 
-from myst_nb.core.config import NbParserConfig
-from myst_nb.core.read import create_nb_reader
-from myst_parser.config.main import MdParserConfig
-
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
+import chapter_cache  # noqa: E402
 import kernels  # noqa: E402
-
-EXTENSIONS = {"amsmath", "colon_fence", "deflist", "dollarmath", "substitution"}
 
 
 def main() -> int:
@@ -32,11 +27,7 @@ def main() -> int:
     figures = arguments.figures / chapter.stem
     figures.mkdir(parents=True, exist_ok=True)
 
-    content = chapter.read_text(encoding="utf-8")
-    config = MdParserConfig(enable_extensions=EXTENSIONS)
-    notebook = create_nb_reader(
-        str(chapter), config, NbParserConfig(), content
-    ).read(content)
+    notebook = chapter_cache.read_notebook(chapter)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     # A drawing cannot be looked at with every viewer: ask for pixels as well.
     code[0].source = (

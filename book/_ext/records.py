@@ -4,36 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jupyter_cache import get_cache
-from myst_nb.core.config import NbParserConfig
-from myst_nb.core.read import create_nb_reader
-from myst_parser.config.main import MdParserConfig
-
+import chapter_cache
 from pooling import _glue, diagnostics
 
 
-def executed(root: Path, docname: str, cache_path: Path | None = None):
+def executed(root: Path, docname: str):
     """The executed notebook of a chapter, from the cache that a build left.
 
     Raises
     ------
     LookupError
-        If the chapter has not been run since it, the module or the data changed.
+        If it has not been run since its code, the module or the data changed.
     """
-    # Imported here: the build imports this module, and that one imports Sphinx.
-    from side_by_side import ingredients_digest
-
-    path = root / f"{docname}.md"
-    content = path.read_text(encoding="utf-8")
-    config = MdParserConfig(enable_extensions={"colon_fence", "dollarmath"})
-    reader = create_nb_reader(str(path), config, NbParserConfig(), content)
-    if cache_path is None:
-        cache_path = root / "_build" / ".cache" / ingredients_digest(root)
+    notebook = chapter_cache.read_notebook(root / f"{docname}.md")
     try:
-        notebook = reader.read(content)
-        return get_cache(str(cache_path)).merge_match_into_notebook(notebook)[1]
-    except KeyError:
-        raise LookupError(f"{docname} has not been run: `make book` first") from None
+        return chapter_cache.executed(notebook, chapter_cache.cache_path(root))
+    except LookupError as error:
+        raise LookupError(f"{docname}: {error}") from None
 
 
 def _outputs(notebook):

@@ -11,38 +11,26 @@ from __future__ import annotations
 
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from functools import partial
-import hashlib
 import json
 import os
 from pathlib import Path
 import shutil
-import sys
 import time
 from typing import NamedTuple
 
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from jupyter_cache.executors.base import ExecutorRunResult, JupyterExecutorAbstract
-from myst_nb.core.read import create_nb_reader
 import psutil
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
-from sphinx.util import logging
 
+import chapter_cache
+from chapter_cache import ingredients_digest
 import kernels
 
-logger = logging.getLogger(__name__)
-
-#: What a chapter's results depend on besides its own code.
-INGREDIENTS = (
-    "code/**/*.py",
-    "code/**/*.mplstyle",
-    "data/*.csv*",
-    "book/_ext/kernel/*.py",
-    "requirements.txt",
-)
 #: How many sets of ingredients keep their results, the newest first.
 KEEP = 3
 #: Where the seconds that each chapter took are kept, to start the longest first.
@@ -55,16 +43,6 @@ class Chapter(NamedTuple):
     name: str
     path: Path
     notebook: object
-
-
-def ingredients_digest(root: Path) -> str:
-    """A name for the module, the data, the pinned set and the Python in use."""
-    digest = hashlib.sha256(f"{sys.version_info[:2]}".encode())
-    for pattern in INGREDIENTS:
-        for file in sorted(root.glob(pattern)):
-            digest.update(file.relative_to(root).as_posix().encode() + b"\0")
-            digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()[:16]
 
 
 class SideBySideExecutor(JupyterExecutorAbstract):
@@ -201,7 +179,7 @@ class _progress:
 def choose_cache(app: Sphinx, config) -> None:
     """Give myst-nb the cache that belongs to the ingredients as they are."""
     work = _work(app)
-    cache = work / ingredients_digest(_root(app))
+    cache = work / ingredients_digest(Path(app.srcdir))
     cache.mkdir(parents=True, exist_ok=True)
     # A cache in use stays the newest.
     os.utime(cache)
@@ -240,14 +218,8 @@ def run_stale(app: Sphinx, env, docnames: list[str]) -> None:
 def read_chapter(env, docname: str) -> Chapter | None:
     """The notebook that a source file holds, or None where it is plain prose."""
     path = Path(env.doc2path(docname))
-    content = path.read_text(encoding="utf-8")
-    reader = create_nb_reader(str(path), env.myst_config, env.mystnb_config, content)
-    if reader is None:
-        return None
-    notebook = reader.read(content)
-    if not any(cell.cell_type == "code" for cell in notebook.cells):
-        return None
-    return Chapter(docname, path, notebook)
+    notebook = chapter_cache.read_notebook(path, env.myst_config, env.mystnb_config)
+    return None if notebook is None else Chapter(docname, path, notebook)
 
 
 def executed(env, docname: str):
@@ -255,8 +227,8 @@ def executed(env, docname: str):
     chapter = read_chapter(env, docname)
     if chapter is None:
         return None
-    cache = get_cache(env.config.nb_execution_cache_path)
-    return cache.merge_match_into_notebook(chapter.notebook)[1]
+    cache = Path(env.config.nb_execution_cache_path)
+    return chapter_cache.executed(chapter.notebook, cache)
 
 
 def _cached(cache, chapter: Chapter) -> bool:
@@ -273,12 +245,8 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _root(app: Sphinx) -> Path:
-    return Path(app.srcdir)
-
-
 def _work(app: Sphinx) -> Path:
-    return Path(app.outdir).parent / ".cache"
+    return Path(app.outdir).parent / chapter_cache.FOLDER
 
 
 def setup(app: Sphinx):
