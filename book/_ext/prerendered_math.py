@@ -8,14 +8,17 @@ for screen readers; a formula that it cannot set fails the build.
 from __future__ import annotations
 
 from functools import cache
+from html import escape
 import json
 from pathlib import Path
 
 from docutils import nodes
-from py_mini_racer import MiniRacer
+from py_mini_racer import JSEvalException, MiniRacer
 from sphinx.application import Sphinx
-from sphinx.errors import ExtensionError
+from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
+
+logger = logging.getLogger(__name__)
 
 KATEX = Path(__file__).parent / "katex" / "katex.min.js"
 
@@ -33,16 +36,24 @@ def render(formula: str, display: bool) -> str:
 
     Raises
     ------
-    ExtensionError
-        If KaTeX cannot set it.
+    ValueError
+        If KaTeX cannot set it, or LaTeX could not.
     """
     options = {"displayMode": display, "throwOnError": True, "strict": "error"}
     call = f"katex.renderToString({json.dumps(formula)}, {json.dumps(options)})"
     try:
         return _engine().eval(call)
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ExtensionError(f"{reason}\nin the formula {formula}") from error
+    except JSEvalException as error:
+        raise ValueError(str(error).strip().splitlines()[0]) from error
+
+
+def _set(node: nodes.Element, formula: str, display: bool) -> str:
+    """The formula as set; where that fails, its source and a warning."""
+    try:
+        return render(formula, display)
+    except ValueError as error:
+        logger.warning("%s in the formula %s", error, formula, location=node)
+        return f"<code>{escape(formula)}</code>"
 
 
 def close(app: Sphinx, exception) -> None:
@@ -53,7 +64,7 @@ def close(app: Sphinx, exception) -> None:
 
 
 def visit_math(self, node: nodes.math) -> None:
-    self.body.append(f'<span class="math">{render(node.astext(), False)}</span>')
+    self.body.append(f'<span class="math">{_set(node, node.astext(), False)}</span>')
     raise nodes.SkipNode
 
 
@@ -63,7 +74,7 @@ def visit_displaymath(self, node: nodes.math_block) -> None:
     if "\\\\" in formula and "\\begin" not in formula:
         formula = f"\\begin{{aligned}}{formula}\\end{{aligned}}"
     self.body.append(self.starttag(node, "div", CLASS="math-block", tabindex="0"))
-    self.body.append(render(formula, True))
+    self.body.append(_set(node, formula, True))
     if node["number"]:
         number = get_node_equation_number(self, node)
         self.body.append(f'<span class="eqno">({number})')
