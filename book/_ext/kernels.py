@@ -87,7 +87,8 @@ def run(notebook, cwd: Path, env: dict[str, str], **hooks) -> ExecutionResult:
         cwd=str(cwd),
         timeout=CELL_TIMEOUT,
         allow_errors=False,
-        record_timing=False,
+        # For make bench: what each cell took stays in the cache.
+        record_timing=True,
         kernel_manager_class=kernel_manager(env),
         **hooks,
     )
