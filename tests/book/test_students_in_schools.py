@@ -195,7 +195,8 @@ def test_the_naive_standard_error_is_nearly_three_times_too_small(numbers):
 
 def test_the_draws_of_the_null_model_agree_with_the_grid(numbers, reference, close):
     exact = reference("null")
-    for key, name in [("null-mu", "beta"), ("null-tau", "tau"), ("null-sigma", "sigma")]:
+    pairs = [("null-mu", "beta"), ("null-tau", "tau"), ("null-sigma", "sigma")]
+    for key, name in pairs:
         mean, sd = np.ravel(exact.mean[name])[0], np.ravel(exact.sd[name])[0]
         close(numbers[f"students-{key}-mean"], mean)
         close(numbers[f"students-{key}-sd"], sd)
@@ -222,7 +223,9 @@ def test_the_draws_of_the_sector_model_agree_with_the_grid(numbers, reference, c
 def test_exact_answers_agree_with_the_grid(numbers, reference, model, column, key):
     exact = reference(model)
     assert value(numbers, key) == pytest.approx(exact.mean["beta"][column], abs=2e-5)
-    assert value(numbers, f"{key}-sd") == pytest.approx(exact.sd["beta"][column], abs=2e-5)
+    assert value(numbers, f"{key}-sd") == pytest.approx(
+        exact.sd["beta"][column], abs=2e-5
+    )
 
 
 def test_wider_priors_change_nothing_that_is_printed_as_a_result(numbers):
@@ -351,7 +354,8 @@ def test_the_robust_error_of_the_sector_is_the_sandwich(numbers, data):
     residual = score - X @ (bread @ X.T @ score)
     scores = np.stack([np.bincount(school, X[:, k] * residual) for k in (0, 1)])
     sandwich = bread @ (scores @ scores.T) @ bread
-    assert value(numbers, "robust-se") == pytest.approx(np.sqrt(sandwich[1, 1]), rel=1e-9)
+    expected = np.sqrt(sandwich[1, 1])
+    assert value(numbers, "robust-se") == pytest.approx(expected, rel=1e-9)
 
 
 def test_every_fit_is_sound(fits):
