@@ -110,6 +110,10 @@ class ScalePrior:
         low, high = np.ravel(support())
         return max(float(low), 0.0), float(high)
 
+    def require_density(self, unit):
+        """An error unless the density is positive somewhere."""
+        self._scan(unit)
+
     def landmarks(self):
         """Points (any scale) that the first panels should not straddle blindly."""
         points = [*self.bounds()]

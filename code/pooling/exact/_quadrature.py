@@ -135,7 +135,7 @@ def _resolve(log_f, first, rows):
         totals = _log_integrals(panels, rows)
         # The logarithm of a large sum is itself rounded; do not chase that noise.
         tolerance = np.maximum(_TOLERANCE, _ROUNDING * np.abs(_finite(totals)))
-        excess = panels.log_error - totals[panels.row]
+        excess = panels.log_error - _finite(totals)[panels.row]
         bad = (excess > np.log(tolerance)[panels.row]).any(axis=1)
         if not bad.any():
             return panels

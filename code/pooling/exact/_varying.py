@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
-from numpy.polynomial import legendre
+from scipy import special
 
 from pooling.exact import _check, _groups, _mixtures, _quadrature
 from pooling.exact._normal import log_prior_mass
@@ -110,6 +110,8 @@ def varying_intercepts(
         tau_prior=ScalePrior("tau_prior", tau_prior),
         sigma_prior=ScalePrior("sigma_prior", sigma_prior),
     )
+    model.tau_prior.require_density(model.unit)
+    model.sigma_prior.require_density(model.unit)
     tau, moments = _integrate_tau(model)
     sigma, sigma_moments = _integrate_sigma(model, tau.x[0])
     names = getattr(group, "name", None) or "group", columns
@@ -223,16 +225,24 @@ class VaryingIntercepts:
             )
         node = self._nodes
         residual, x = y - x @ data.offset, x / data.scale
+        # Rows that share group and predictors share all but their y.
+        kinds, kind = np.unique(
+            np.column_stack([position, x]), axis=0, return_inverse=True
+        )
+        order = np.argsort(kind, kind="stable")
         result = np.empty(len(y))
         size = max(1, _BLOCK // len(node.weight))
         for start in range(0, len(y), size):
-            part = slice(start, start + size)
-            mean, variance = _linear(self._model, node, position[part], x[part])
+            part = order[start : start + size]
+            present, which = np.unique(kind[part], return_inverse=True)
+            mean, variance = _linear(
+                self._model, node, kinds[present, 0].astype(int), kinds[present, 1:]
+            )
             variance = variance + node.sigma**2
-            log_p = (residual[part, None] - mean) ** 2 / variance + np.log(variance)
-            best = log_p.min(axis=1)
-            mixed = np.exp((best[:, None] - log_p) / 2) @ node.weight
-            result[part] = np.log(mixed) - (best + np.log(2 * np.pi)) / 2
+            log_scale = np.log(node.weight) - np.log(2 * np.pi * variance) / 2
+            log_p = log_scale[which]
+            log_p = log_p - (residual[part, None] - mean[which]) ** 2 / variance[which] / 2
+            result[part] = special.logsumexp(log_p, axis=1)
         return result
 
     def sample(self, draws, rng):
@@ -276,7 +286,7 @@ class VaryingIntercepts:
     def _nodes(self):
         """The joint nodes of tau and sigma that matter, and the coefficients there."""
         weight = self._tau.weight[0][:, None] * self._sigma.weight
-        keep = weight > 1e-16
+        keep = weight > 1e-14
         tau = np.broadcast_to(np.exp(self._tau.x[0])[:, None], weight.shape)[keep]
         sigma = np.exp(self._sigma.x)[keep]
         return _nodes_at(
@@ -345,21 +355,28 @@ class VaryingIntercepts:
         return _integrate_sigma_outside(self._model, x.min(), x.max())
 
     def _draw_scales(self, q_tau, q_sigma):
-        """tau by its distribution function; log sigma between the nodes of tau."""
-        order, rows = _quadrature.ORDER, np.zeros(len(q_tau), int)
-        log_tau = _quadrature.quantile(self._tau, rows, q_tau)
-        left, right = self._tau.left[0], self._tau.right[0]
-        panel = np.searchsorted(left, log_tau, side="right") - 1
-        panel = np.minimum(panel, np.flatnonzero(right > left).max())
-        s = (2 * log_tau - left[panel] - right[panel]) / (right - left)[panel]
-        nodes = panel[:, None] * order + np.arange(order)
+        """tau by its distribution function; log sigma between four nodes of tau."""
+        log_tau = _quadrature.quantile(self._tau, np.zeros(len(q_tau), int), q_tau)
+        nodes = self._tau.x[0][self._tau.weight[0] > 0]
+        first = np.clip(np.searchsorted(nodes, log_tau) - 2, 0, len(nodes) - 4)
+        near = first[:, None] + np.arange(4)
         log_sigma = _quadrature.quantile(
-            self._sigma, nodes.ravel(), np.repeat(q_sigma, order)
-        ).reshape(nodes.shape)
-        basis = legendre.legvander(s, order - 1) @ _quadrature.ANALYSIS.T
-        log_sigma = np.einsum("kn,kn->k", basis, log_sigma)
+            self._sigma, near.ravel(), np.repeat(q_sigma, 4)
+        ).reshape(near.shape)
+        weight = _lagrange(nodes[near], log_tau[:, None])
+        log_sigma = np.einsum("kn,kn->k", weight, log_sigma)
         unit = self._model.unit
         return np.exp(log_tau) * unit, np.exp(log_sigma) * unit
+
+
+def _lagrange(nodes, x):
+    """Weights of the values at ``nodes`` (K, n) in the polynomial at ``x`` (K, 1)."""
+    weight = np.ones_like(nodes)
+    for i in range(nodes.shape[1]):
+        others = np.arange(nodes.shape[1]) != i
+        gap = nodes[:, [i]] - nodes[:, others]
+        weight[:, i] = np.prod((x - nodes[:, others]) / gap, axis=1)
+    return weight
 
 
 class _Nodes(NamedTuple):
@@ -453,8 +470,9 @@ def _scan(log_f, grid, rows, marks):
     with np.errstate(invalid="ignore"):
         rise = (value[:, 1] - value[:, 0]) / (grid[1] - grid[0])
         fall = (value[:, -2] - value[:, -1]) / (grid[-1] - grid[-2])
-    rise = np.where(np.isneginf(value[:, 0]), np.inf, rise).min()
-    fall = np.where(np.isneginf(value[:, -1]), np.inf, fall).min()
+    # A huge negative logarithm has no digits left for a slope: it is zero enough.
+    rise = np.where(value[:, 0] < -1e9, np.inf, rise).min()
+    fall = np.where(value[:, -1] < -1e9, np.inf, fall).min()
     best = value.argmax(axis=1)
     matters = value >= value.max(axis=1, keepdims=True) - _DROP
     first = np.maximum(matters.argmax(axis=1) - 1, 0)
@@ -605,15 +623,16 @@ def _linear(model, node, position, x):
     weight = count * extra / (variance + count * extra)
     mean = weight * np.where(known, data.z_mean[position, -1], 0.0)[:, None]
     spread = variance * extra / (variance + count * extra)
-    return _add_coefficients(
-        node, mean, spread, x[:, None] - weight[..., None] * data.z_mean[position, None, :-1]
-    )
-
-
-def _add_coefficients(node, mean, variance, slope):
-    """Add ``slope @ beta`` to a mean and its variance; slope is (M, K, p)."""
-    mean = mean + np.einsum("mkp,kp->mk", slope, node.beta)
-    return mean, variance + np.einsum("mkp,kpq,mkq->mk", slope, node.covariance, slope)
+    slopes = [
+        x[:, i, None] - weight * data.z_mean[position, i, None]
+        for i in range(x.shape[1])
+    ]
+    for i, slope in enumerate(slopes):
+        mean = mean + slope * node.beta[:, i]
+        spread = spread + slope**2 * node.covariance[:, i, i]
+        for j in range(i):
+            spread = spread + 2 * slope * slopes[j] * node.covariance[:, i, j]
+    return mean, spread
 
 
 def _conditional(model, node, name, index):

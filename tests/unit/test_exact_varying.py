@@ -1,0 +1,413 @@
+"""The exact posterior of varying intercepts, against brute force and lme4."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from pooling import datasets, exact
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+NAMES = ("beta", "a", "tau", "sigma")
+
+
+class LogDensity:
+    """A prior that is nothing but a function."""
+
+    def __init__(self, logpdf):
+        self.logpdf = logpdf
+
+
+def make(seed, sizes, *, slope=True, tau=1.0, sigma=0.7):
+    rng = np.random.default_rng(seed)
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    x = np.column_stack([np.ones(len(group)), rng.normal(size=len(group))])
+    x = x if slope else x[:, :1]
+    a = rng.normal(0, tau, len(sizes))
+    y = x @ [2.0, -1.0][: x.shape[1]] + a[group] + rng.normal(0, sigma, len(group))
+    order = rng.permutation(len(group))
+    return y[order], group[order], x[order]
+
+
+def brute_force(y, group, x, tau_prior, sigma_prior, beta_prior, new=None):
+    """Dense covariance of all rows on a fine grid of (log tau, log sigma)."""
+    groups, rows, p = group.max() + 1, len(y), x.shape[1]
+    z = np.eye(groups)[group]
+    log_tau, h_tau = np.linspace(-18, 7, 301, retstep=True)
+    # Only where no group has two rows can sigma be next to nothing.
+    lowest = -18 if groups == rows else -5
+    log_sigma, h_sigma = np.linspace(lowest, 6, 20 * (6 - lowest) + 1, retstep=True)
+    tau, sigma = (g.ravel() for g in np.meshgrid(np.exp(log_tau), np.exp(log_sigma)))
+    log_p, means, variances, density = [], [], [], []
+    for part in np.array_split(np.arange(tau.size), 60):
+        t, s = tau[part, None, None], sigma[part, None, None]
+        inverse = np.linalg.inv(t**2 * (z @ z.T) + s**2 * np.eye(rows))
+        log_det = 2 * rows * np.log(s[:, 0, 0])
+        log_det += np.log1p((t[:, 0] / s[:, 0]) ** 2 * z.sum(axis=0)).sum(axis=1)
+        precision = x.T @ inverse @ x
+        pull = x.T @ inverse @ y
+        misfit = np.einsum("i,kij,j->k", y, inverse, y)
+        constant = (rows - p) * np.log(2 * np.pi)
+        if beta_prior is not None:
+            loc, scale = (np.broadcast_to(v, p) for v in (beta_prior.mean(), beta_prior.std()))
+            precision = precision + np.diag(scale**-2.0)
+            pull = pull + loc / scale**2
+            misfit = misfit + np.sum(loc**2 / scale**2)
+            constant = rows * np.log(2 * np.pi) + 2 * np.log(scale).sum()
+        covariance = np.linalg.inv(precision)
+        beta = np.einsum("kij,kj->ki", covariance, pull)
+        misfit = misfit - np.einsum("ki,ki->k", beta, pull)
+        log_det = log_det - np.linalg.slogdet(covariance)[1]
+        log_p.append(-(constant + log_det + misfit) / 2)
+        gain = t**2 * (z.T @ inverse)
+        a = np.einsum("kji,ki->kj", gain, y - beta @ x.T)
+        effect = gain @ x
+        own = (t * s)[:, 0] ** 2 / (s[:, 0] ** 2 + z.sum(axis=0) * t[:, 0] ** 2)
+        a_variance = own + np.einsum("kjp,kpq,kjq->kj", effect, covariance, effect)
+        means.append(np.hstack([beta, a, t[:, 0], s[:, 0]]))
+        variances.append(
+            np.hstack([np.einsum("kpp->kp", covariance), a_variance, 0 * t[:, 0], 0 * s[:, 0]])
+        )
+        if new is not None:
+            y_new, group_new, x_new = new
+            known = group_new < groups
+            slope = np.where(known[:, None], effect[:, group_new % groups], 0)
+            slope = x_new - slope
+            centre = np.where(
+                known, np.einsum("kji,i->kj", gain, y)[:, group_new % groups], 0
+            )
+            centre = centre + np.einsum("kmp,kp->km", slope, beta)
+            spread = np.where(known, own[:, group_new % groups], t[:, 0] ** 2) + s[:, 0] ** 2
+            spread = spread + np.einsum("kmp,kpq,kmq->km", slope, covariance, slope)
+            density.append(stats.norm.pdf(y_new, centre, np.sqrt(spread)))
+    log_p = np.concatenate(log_p) + np.log(tau) + np.log(sigma)
+    for prior, value in ((tau_prior, tau), (sigma_prior, sigma)):
+        if prior is not None:
+            log_p = log_p + prior.logpdf(value)
+    weight = np.exp(log_p - log_p.max())
+    evidence = np.log(weight.sum() * h_tau * h_sigma) + log_p.max()
+    weight /= weight.sum()
+    value, own = np.vstack(means), np.vstack(variances)
+    mean = weight @ value
+    sd = np.sqrt(weight @ (own + (value - mean) ** 2))
+    split = [p, p + groups, p + groups + 1]
+    moments = {
+        name: (m.squeeze() if name in ("tau", "sigma") else m, s)
+        for name, m, s in zip(NAMES, np.split(mean, split), np.split(sd, split), strict=True)
+    }
+    predictive = np.log(weight @ np.vstack(density)) if new is not None else None
+    return moments, evidence, predictive
+
+
+CASES = {
+    "weak priors": (
+        make(1, [1, 2, 5, 3]), stats.halfnorm(scale=2), stats.halfnorm(scale=2),
+        stats.norm(0, 5),
+    ),
+    "a prior for each coefficient": (
+        make(2, [4, 4, 1, 6, 2]), stats.halfcauchy(scale=1), stats.expon(scale=1),
+        stats.norm([1, 0], [10, 0.5]),
+    ),
+    "flat coefficients": (
+        make(3, [3, 1, 7, 2, 2, 4]), stats.halfnorm(scale=1), stats.halfnorm(scale=3), None,
+    ),
+    "groups of one row": (
+        make(4, [1] * 7, slope=False), stats.halfnorm(scale=1), stats.gamma(2, scale=1),
+        stats.norm(0, 10),
+    ),
+    "no variation between groups": (
+        make(5, [4, 5, 3], tau=0.0), stats.halfnorm(scale=1), stats.halfnorm(scale=1), None,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_agrees_with_brute_force(case):
+    (y, group, x), tau_prior, sigma_prior, beta_prior = CASES[case]
+    new = y[:4] + 0.3, np.array([*group[:2], 99, 99]), x[:4] + 0.1
+    moments, evidence, predictive = brute_force(
+        y, group, x, tau_prior, sigma_prior, beta_prior, new
+    )
+    fit = exact.varying_intercepts(
+        y, group, x, tau_prior=tau_prior, sigma_prior=sigma_prior, beta_prior=beta_prior
+    )
+    for name, (mean, sd) in moments.items():
+        assert fit.sd(name) == pytest.approx(sd, rel=1e-6), name
+        assert np.all(np.abs(fit.mean(name) - mean) <= 1e-6 * sd), name
+    assert fit.log_predictive(*new) == pytest.approx(predictive, abs=1e-7)
+    if beta_prior is not None:
+        assert fit.log_evidence == pytest.approx(evidence, abs=1e-7)
+
+
+class TestRadon:
+    """Weak priors against lme4's REML, whose estimates are near the mode."""
+
+    radon = datasets.load_radon()
+    x = np.column_stack([np.ones(len(radon)), radon.floor])
+    prior = {"tau_prior": None, "sigma_prior": None}
+
+    def fit(self, x, **priors):
+        return exact.varying_intercepts(
+            self.radon.log_radon, self.radon.county, x, **(self.prior | priors)
+        )
+
+    def test_intercept_alone(self):
+        fit = self.fit(None)
+        assert fit.mean("beta") == pytest.approx([1.350], abs=0.003)
+        assert fit.sd("beta") == pytest.approx([0.047], abs=0.002)
+        assert fit.quantile("sigma", 0.5) == pytest.approx(0.766, abs=0.002)
+        assert fit.quantile("tau", 0.5) == pytest.approx(0.298, abs=0.01)
+
+    def test_floor(self):
+        fit = self.fit(self.x)
+        assert fit.mean("beta") == pytest.approx([1.492, -0.663], abs=0.002)
+        assert fit.sd("beta") == pytest.approx([0.050, 0.068], abs=0.001)
+        assert fit.quantile("sigma", 0.5) == pytest.approx(0.726, abs=0.002)
+        assert fit.quantile("tau", 0.5) == pytest.approx(0.315, abs=0.01)
+
+    def test_uranium(self):
+        fit = self.fit(np.column_stack([self.x, self.radon.log_uranium]))
+        assert fit.mean("beta")[2] == pytest.approx(0.698, abs=0.01)
+        assert fit.sd("beta")[2] == pytest.approx(0.088, abs=0.005)
+        assert fit.quantile("tau", 0.5) == pytest.approx(0.148, abs=0.012)
+
+    def test_labels(self):
+        fit = self.fit(self.x)
+        assert fit.groups.tolist() == self.radon.county.cat.categories.tolist()
+        draws = fit.sample(3, np.random.default_rng(1))
+        assert draws.a.dims == ("sample", "county")
+
+    def test_speed(self):
+        best = np.inf
+        for _ in range(3):
+            start = time.perf_counter()
+            fit = self.fit(self.x)
+            fit.mean("a")
+            best = min(best, time.perf_counter() - start)
+        assert best < 2
+
+
+def test_cost_does_not_grow_with_rows():
+    """Ten thousand rows a group, or ten: the integrals see sums over groups only."""
+    prior = stats.halfnorm(scale=2)
+    few, many = make(6, [10] * 20), make(6, [10_000] * 20)
+    sizes = [
+        exact.varying_intercepts(*data, tau_prior=prior, sigma_prior=prior)._model.data
+        for data in (few, many)
+    ]
+    assert [s.between.shape for s in sizes] == [(1, 3, 3)] * 2
+
+    def seconds(data):
+        best = np.inf
+        for _ in range(3):
+            start = time.perf_counter()
+            exact.varying_intercepts(*data, tau_prior=prior, sigma_prior=prior)
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    assert seconds(many) < 5 * seconds(few)
+
+
+class TestInvariances:
+    data = make(7, [3, 5, 2, 8, 4])
+    prior = stats.halfnorm(scale=2)
+    fit = exact.varying_intercepts(*data, tau_prior=prior, sigma_prior=prior)
+
+    def test_unit_of_y(self):
+        y, group, x = self.data
+        prior = stats.halfnorm(scale=2e6)
+        far = exact.varying_intercepts(y * 1e6, group, x, tau_prior=prior, sigma_prior=prior)
+        for name in NAMES:
+            assert far.mean(name) == pytest.approx(1e6 * self.fit.mean(name), rel=1e-8)
+            assert far.sd(name) == pytest.approx(1e6 * self.fit.sd(name), rel=1e-8)
+
+    def test_constant_in_y(self):
+        y, group, x = self.data
+        far = exact.varying_intercepts(
+            y + 1e6, group, x, tau_prior=self.prior, sigma_prior=self.prior
+        )
+        assert far.mean("a") == pytest.approx(self.fit.mean("a"), abs=1e-8)
+        assert far.mean("beta") - [1e6, 0] == pytest.approx(self.fit.mean("beta"), abs=1e-8)
+
+    def test_unit_of_x(self):
+        y, group, x = self.data
+        scaled = exact.varying_intercepts(
+            y, group, x * [1, 1e6], tau_prior=self.prior, sigma_prior=self.prior
+        )
+        assert scaled.mean("beta") * [1, 1e6] == pytest.approx(self.fit.mean("beta"), rel=1e-9)
+
+    def test_order_of_rows_and_kind_of_labels(self):
+        y, group, x = self.data
+        order = np.random.default_rng(8).permutation(len(y))
+        names = np.array(["e", "d", "c", "b", "a"])[group]
+        for labels in (names, names.astype(object), pd.Series(names, name="g").astype("category")):
+            other = exact.varying_intercepts(
+                y[order], labels[order], x[order],
+                tau_prior=self.prior, sigma_prior=self.prior,
+            )
+            assert list(other.groups) == list("abcde")
+            assert other.mean("a") == pytest.approx(self.fit.mean("a")[::-1], rel=1e-10)
+
+    def test_equals_the_hierarchy_with_known_errors(self):
+        """Balanced groups and sigma known: the group means are all that matters."""
+        y, group, _ = make(9, [6] * 7, slope=False)
+        sigma_prior = stats.uniform(0.7, 1e-9)
+        fit = exact.varying_intercepts(
+            y, group, tau_prior=stats.halfnorm(scale=1), sigma_prior=sigma_prior
+        )
+        means = np.bincount(group, y) / 6
+        known = exact.normal_hierarchy(
+            means, np.full(7, 0.7 / np.sqrt(6)), tau_prior=stats.halfnorm(scale=1)
+        )
+        assert fit.mean("tau") == pytest.approx(known.mean("tau"), rel=1e-7)
+        assert fit.mean("beta")[0] == pytest.approx(known.mean("mu"), rel=1e-8)
+        assert fit.sd("beta")[0] == pytest.approx(known.sd("mu"), rel=1e-7)
+
+
+class TestResults:
+    data = make(10, [3, 5, 2, 8, 4, 1])
+    fit = exact.varying_intercepts(
+        *data, tau_prior=stats.halfnorm(scale=1), sigma_prior=stats.halfnorm(scale=1)
+    )
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_draws_agree(self, name):
+        draws = self.fit.sample(40_000, np.random.default_rng(11))[name]
+        mean, sd = self.fit.mean(name), self.fit.sd(name)
+        assert np.all(np.abs(draws.mean("sample").values - mean) < 4.5 * sd / 200)
+        assert draws.std("sample").values == pytest.approx(sd, rel=0.03)
+        for q in (0.05, 0.5, 0.95):
+            share = (draws <= self.fit.quantile(name, q)).mean("sample").values
+            assert share == pytest.approx(q, abs=4.5 * np.sqrt(q * (1 - q) / 40_000))
+
+    def test_shapes(self):
+        assert self.fit.quantile("beta", [0.1, 0.5, 0.9]).shape == (3, 2)
+        assert self.fit.quantile("a", 0.5).shape == (6,)
+        assert np.ndim(self.fit.quantile("sigma", 0.5)) == 0
+        assert self.fit.quantile("tau", [0.1, 0.9]).shape == (2,)
+
+    def test_prediction_integrates_to_one(self):
+        grid = np.linspace(-30, 30, 601)
+        for group in (0, 5, 42):
+            log_p = self.fit.log_predictive(
+                grid, np.full(grid.size, group), np.tile([1, 0.5], (grid.size, 1))
+            )
+            assert np.exp(log_p).sum() * 0.1 == pytest.approx(1, abs=1e-6)
+
+    def test_predictions_one_by_one_are_ratios_of_evidence(self):
+        """p(y, y_new) / p(y), which a K-fold comparison rests on."""
+        y, group, x = self.data
+        priors = {
+            "tau_prior": stats.halfnorm(scale=1),
+            "sigma_prior": stats.halfnorm(scale=1),
+            "beta_prior": stats.norm(0, 5),
+        }
+        fit = exact.varying_intercepts(y, group, x, **priors)
+        for label in (2, 9):
+            more = exact.varying_intercepts(
+                [*y, 1.7], [*group, label], [*x, [1, 0.2]], **priors
+            )
+            assert fit.log_predictive([1.7], [label], [[1, 0.2]])[0] == pytest.approx(
+                more.log_evidence - fit.log_evidence, abs=1e-8
+            )
+
+    def test_no_evidence_under_a_flat_prior(self):
+        with pytest.raises(ValueError, match="log_evidence needs proper priors"):
+            _ = self.fit.log_evidence
+
+
+class TestHeavyTails:
+    def test_three_groups_under_flat_priors(self):
+        y, group, x = make(12, [6, 5, 7])
+        fit = exact.varying_intercepts(y, group, x, tau_prior=None, sigma_prior=None)
+        assert fit.mean("tau") == fit.sd("tau") == np.inf
+        assert np.isnan(fit.mean("beta")[0])
+        assert np.isfinite(fit.mean("beta")[1])  # the slope is known within groups
+        assert np.isfinite(fit.sd("sigma"))
+
+    def test_two_groups_under_a_flat_prior(self):
+        with pytest.raises(ValueError, match="tau_prior makes the posterior improper"):
+            exact.varying_intercepts(
+                *make(13, [6, 5]), tau_prior=None, sigma_prior=stats.halfnorm(scale=1)
+            )
+
+    def test_flat_on_log_tau(self):
+        with pytest.raises(ValueError, match="tau_prior makes the posterior improper"):
+            exact.varying_intercepts(
+                *make(14, [6, 5, 4, 4]),
+                tau_prior=LogDensity(lambda t: -np.log(t)),
+                sigma_prior=stats.halfnorm(scale=1),
+            )
+
+    def test_flat_on_log_sigma_will_do(self):
+        y, group, x = make(15, [6, 5, 4, 4])
+        fit = exact.varying_intercepts(
+            y, group, x,
+            tau_prior=stats.halfnorm(scale=1), sigma_prior=LogDensity(lambda s: -np.log(s)),
+        )
+        assert 0.3 < fit.mean("sigma") < 1.2
+
+    def test_flat_on_log_sigma_without_repeats(self):
+        with pytest.raises(ValueError, match="sigma_prior makes the posterior improper"):
+            exact.varying_intercepts(
+                *make(16, [1] * 6),
+                tau_prior=stats.halfnorm(scale=1),
+                sigma_prior=LogDensity(lambda s: -np.log(s)),
+            )
+
+
+class TestBadInput:
+    y, group, x = make(17, [3, 3, 4])
+    prior = stats.halfnorm(scale=1)
+
+    @pytest.mark.parametrize(
+        ("changed", "named"),
+        [
+            ({"y": [np.nan] * 10}, r"y must be finite, but y\[0\] is nan"),
+            ({"y": []}, "y must not be empty"),
+            ({"y": ["a"] * 10}, "y must be real numbers"),
+            ({"y": np.zeros((5, 2))}, r"y must have shape \(N,\)"),
+            ({"group": [0, 1]}, "group must have one label a row, 10 in all"),
+            ({"group": [None] * 10}, r"group\[0\] is missing"),
+            ({"group": [np.nan] * 10}, r"group\[0\] is missing"),
+            (
+                {"group": pd.Categorical(list("abababab") + ["b", "a"], list("abc"))},
+                "group has groups with no rows: 'c'",
+            ),
+            ({"X": np.ones((9, 2))}, r"X must have shape \(10,\) or \(10, p\)"),
+            ({"X": np.ones((10, 2))}, "X must have independent columns"),
+            ({"X": np.full((10, 1), np.inf)}, r"X\[0, 0\] is inf"),
+            ({"X": [["a"]] * 10}, "X must be real numbers"),
+            ({"tau_prior": 3}, "tau_prior must be None"),
+            ({"sigma_prior": "wide"}, "sigma_prior must be None"),
+            ({"sigma_prior": stats.uniform(-5, 2)}, "sigma_prior"),
+            ({"beta_prior": stats.cauchy(0, 1)}, "beta_prior must be None"),
+            ({"beta_prior": stats.norm([0, 0, 0], 1)}, "loc of beta_prior"),
+            ({"beta_prior": stats.norm(0, 0)}, "scale of beta_prior"),
+        ],
+    )
+    def test_arguments(self, changed, named):
+        given = {
+            "y": self.y, "group": self.group, "X": self.x,
+            "tau_prior": self.prior, "sigma_prior": self.prior,
+        }
+        with pytest.raises(ValueError, match=named):
+            exact.varying_intercepts(**(given | changed))
+
+    @pytest.mark.parametrize(
+        ("ask", "named"),
+        [
+            (lambda fit: fit.mean("theta"), "name must be one of 'beta', 'a'"),
+            (lambda fit: fit.quantile("tau", 2), "q must lie between 0 and 1"),
+            (lambda fit: fit.sample(-1, np.random.default_rng(1)), "draws must be at least"),
+            (lambda fit: fit.log_predictive([1.0], [0, 1], [[1, 1]]), "group_new must have"),
+            (lambda fit: fit.log_predictive([1.0], [0]), "X_new must have 2 columns"),
+            (lambda fit: fit.log_predictive([np.nan], [0], [[1, 1]]), "y_new must be finite"),
+        ],
+    )
+    def test_questions(self, ask, named):
+        with pytest.raises(ValueError, match=named):
+            ask(TestResults.fit)
