@@ -150,9 +150,14 @@ def diagnose(idata, *, name: str | None = None) -> Diagnosis:
         )
 
     finite, varies = _finite_and_varying(posterior)
-    rhat, rhat_of = _worst(az.rhat(posterior), varies, np.nanargmax)
-    bulk, bulk_of = _worst(az.ess(posterior, method="bulk"), varies, np.nanargmin)
-    tail, tail_of = _worst(az.ess(posterior, method="tail"), varies, np.nanargmin)
+    # A constant divides zero by zero here; what comes of it is not looked at.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rhats = az.rhat(posterior)
+        bulks = az.ess(posterior, method="bulk")
+        tails = az.ess(posterior, method="tail")
+    rhat, rhat_of = _worst(rhats, varies, np.nanargmax)
+    bulk, bulk_of = _worst(bulks, varies, np.nanargmin)
+    tail, tail_of = _worst(tails, varies, np.nanargmin)
     stats = groups["sample_stats"] if "sample_stats" in groups else {}
     divergences = int(stats["diverging"].sum()) if "diverging" in stats else 0
     ebfmi = _ebfmi(stats["energy"]) if "energy" in stats else None
