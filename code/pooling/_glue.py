@@ -46,6 +46,9 @@ def glue(key: str, value, fmt: str = ".2f", *, mcse=None) -> None:
     else:
         number = _number(value, "value")
         text = format(number, fmt).replace("-", "−")
+        if not set(text) & set("123456789"):
+            # Rounded to zero, which has no sign.
+            text = text.removeprefix("−")
     if mcse is not None:
         mcse = float(_number(mcse, "mcse"))
         if mcse < 0:
