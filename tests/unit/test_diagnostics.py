@@ -1,0 +1,224 @@
+"""Is a sound fit called sound, and an unsound one what it is?"""
+
+import json
+import math
+
+import arviz as az
+import numpy as np
+import pytest
+
+import pooling
+from pooling import diagnostics
+
+CHAINS, DRAWS = 4, 1000
+
+
+def fit(*, draws=DRAWS, diverging=0, random_walk=False, energy=True, **changes):
+    """Independent draws of `mu` and of `theta` by school, and their statistics."""
+    rng = np.random.default_rng(1)
+    posterior = {
+        "mu": rng.normal(size=(CHAINS, draws)),
+        "theta": rng.normal(size=(CHAINS, draws, 3)),
+    }
+    for name, change in changes.items():
+        posterior[name] = change(posterior.get(name, posterior["mu"].copy()))
+    steps = rng.normal(size=(CHAINS, draws))
+    flags = np.zeros((CHAINS, draws), bool)
+    flags.flat[:diverging] = True
+    stats = {"diverging": flags}
+    if energy:
+        stats["energy"] = steps.cumsum(axis=1) if random_walk else steps
+    return az.from_dict(
+        {"posterior": posterior, "sample_stats": stats},
+        coords={"school": ["A", "B", "C"]},
+        dims={"theta": ["school"]},
+    )
+
+
+def runaway(x):
+    x[0] += 3
+    return x
+
+
+def with_nan(x):
+    x[0, 0] = np.nan
+    return x
+
+
+def failures(idata):
+    return set(pooling.diagnose(idata).failures)
+
+
+def test_independent_draws_are_sound(capsys):
+    idata = fit()
+    found = pooling.diagnose(idata)
+    assert found.sound and not found.failures
+    assert found.rhat < 1.01 and found.ess_bulk > 2500 and found.ess_tail > 2500
+    assert (found.chains, found.draws) == (CHAINS, DRAWS)
+    assert found.quantities == 4
+    assert pooling.check(idata) is None
+    assert capsys.readouterr().out.startswith("✓ idata: 4 chains × 1,000 draws; ")
+
+
+def test_numbers_are_those_of_arviz():
+    idata = fit(mu=runaway)
+    found = pooling.diagnose(idata)
+    assert found.rhat == pytest.approx(float(az.rhat(idata)["mu"]))
+    assert found.rhat_of == "mu"
+    bulk = az.ess(idata, method="bulk")
+    assert found.ess_bulk == pytest.approx(float(bulk["mu"]))
+    assert found.ebfmi == pytest.approx(float(az.bfmi(idata)["energy"].min()), rel=0.01)
+
+
+def test_the_worst_quantity_is_named_by_its_coordinates():
+    def one_school(x):
+        x[0, :, 1] += 3
+        return x
+
+    assert pooling.diagnose(fit(theta=one_school)).rhat_of == "theta[B]"
+
+
+def test_one_chain_elsewhere_has_a_large_rhat_and_few_draws():
+    found = pooling.diagnose(fit(mu=runaway))
+    assert found.rhat > 1.3
+    assert set(found.failures) == {"rhat", "ess"}
+
+
+def test_few_draws_are_too_few():
+    found = pooling.diagnose(fit(draws=60))
+    assert "ess" in found.failures and found.ess_bulk < 400
+
+
+def test_correlated_draws_are_too_few():
+    def slow(x):
+        noise = x.copy()
+        for i in range(1, x.shape[1]):
+            x[:, i] = 0.9 * x[:, i - 1] + noise[:, i]
+        return x
+
+    assert "ess" in failures(fit(mu=slow))
+
+
+def test_one_divergence_fails():
+    assert failures(fit(diverging=1)) == {"divergences"}
+    assert pooling.diagnose(fit(diverging=7)).divergences == 7
+
+
+def test_an_energy_that_walks_fails():
+    found = pooling.diagnose(fit(random_walk=True))
+    assert found.ebfmi < 0.3
+    assert found.failures == ("ebfmi",)
+
+
+def test_a_sampler_without_energy_has_no_ebfmi():
+    found = pooling.diagnose(fit(energy=False))
+    assert found.ebfmi is None and found.sound
+    assert "E-BFMI" not in str(found)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_draws_that_are_not_finite_fail(bad):
+    def change(x):
+        x[1, 5] = bad
+        return x
+
+    assert "finite" in failures(fit(mu=change))
+
+
+@pytest.mark.filterwarnings("error")
+def test_constants_are_left_out():
+    """And without a warning, which would stop the build."""
+    idata = fit(corner=lambda x: np.ones_like(x))
+    found = pooling.diagnose(idata)
+    assert found.sound and found.quantities == 4
+
+
+def test_a_fit_of_constants_alone_is_not_sound():
+    constant = {"x": np.ones((CHAINS, DRAWS))}
+    found = pooling.diagnose(az.from_dict({"posterior": constant}))
+    assert not found.sound and found.quantities == 0
+
+
+@pytest.mark.parametrize(
+    ("idata", "expect"),
+    [
+        (fit(diverging=3), "divergences"),
+        (fit(diverging=3, random_walk=True), ["divergences", "ebfmi"]),
+        (fit(mu=runaway), ("ess", "rhat")),
+    ],
+)
+def test_a_failure_that_is_expected_passes(idata, expect, capsys):
+    pooling.check(idata, expect=expect, name="lesson")
+    assert capsys.readouterr().out.startswith("✗ lesson: fails as it should (")
+
+
+@pytest.mark.parametrize(
+    ("idata", "expect", "says"),
+    [
+        (fit(diverging=3), None, r"unsound \(divergences\)"),
+        (fit(diverging=3, random_walk=True), "divergences", r"unsound \(ebfmi\)"),
+        (fit(), "divergences", "was to show divergences, and does not"),
+        (fit(diverging=3), ["divergences", "rhat"], "was to show rhat, and does not"),
+        (fit(mu=with_nan), None, "finite"),
+    ],
+)
+def test_a_failure_more_or_less_stops(idata, expect, says):
+    with pytest.raises(pooling.UnsoundFit, match=says):
+        pooling.check(idata, expect=expect)
+
+
+@pytest.mark.parametrize("expect", ["divergence", ["rhat", "slow"], "", [3]])
+def test_an_unknown_failure_is_refused(expect):
+    with pytest.raises(ValueError, match="expect must name failures"):
+        pooling.check(fit(), expect=expect)
+
+
+@pytest.mark.parametrize("idata", [None, 3, "idata", {}, np.zeros((4, 100)), az])
+def test_what_is_no_fit_is_refused(idata):
+    with pytest.raises(ValueError, match="idata must hold a posterior group"):
+        pooling.check(idata)
+
+
+def test_one_chain_cannot_be_checked():
+    draws = np.random.default_rng(1).normal(size=(1, 500))
+    one = az.from_dict({"posterior": {"x": draws}})
+    with pytest.raises(ValueError, match="at least 2 chains"):
+        pooling.check(one)
+
+
+def test_the_name_is_the_variable_or_what_is_said(capsys):
+    centered = fit()
+    pooling.check(centered)
+    pooling.check(fit(), name="radon")
+    assert [line[:12] for line in capsys.readouterr().out.splitlines()] == [
+        "✓ centered: ",
+        "✓ radon: 4 c",
+    ]
+
+
+def test_a_cell_keeps_a_record(displayed):
+    idata = fit(diverging=2)
+    pooling.check(idata, expect="divergences")
+    (output,) = displayed
+    assert output["data"]["text/plain"].startswith("✗ idata: fails as it should")
+    record = json.loads(json.dumps(output["metadata"][diagnostics.RECORD]))
+    assert record["name"] == "idata"
+    assert record["expect"] == record["failures"] == ["divergences"]
+    assert record["divergences"] == 2
+    assert record["thresholds"] == diagnostics.THRESHOLDS._asdict()
+    numbers = [record[key] for key in ("rhat", "ess_bulk", "ess_tail", "ebfmi")]
+    assert all(type(number) is float and math.isfinite(number) for number in numbers)
+
+
+def test_outside_of_a_notebook_the_line_is_printed(capsys):
+    pooling.check(fit(), name="plain")
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    for word in ("R-hat", "effective sample size", "no divergences", "E-BFMI"):
+        assert word in out
+
+
+def test_a_failed_check_leaves_no_record(displayed):
+    with pytest.raises(pooling.UnsoundFit):
+        pooling.check(fit(diverging=1))
+    assert displayed == []
