@@ -8,7 +8,9 @@ def real_array(name, value, *, ndim_min=0):
     try:
         raw = np.asarray(value)
     except ValueError:
-        raise ValueError(f"{name} must be a rectangular array, not {_shown(value)}") from None
+        raise ValueError(
+            f"{name} must be a rectangular array, not {_shown(value)}"
+        ) from None
     if raw.dtype.kind not in "fiub":
         try:  # objects such as pandas' nullable integers are numbers too
             if raw.dtype.kind != "O" or any(isinstance(v, str) for v in raw.ravel()):

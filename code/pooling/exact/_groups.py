@@ -41,12 +41,16 @@ def summarise(y, code, labels, x):
         residual = np.zeros_like(y)
     z = np.column_stack([x / scale, residual])
     count = np.bincount(code)
-    z_mean = np.stack([np.bincount(code, each) for each in z.T], axis=1) / count[:, None]
+    z_mean = (
+        np.stack([np.bincount(code, each) for each in z.T], axis=1) / count[:, None]
+    )
     deviation = z - z_mean[code]
     # A column that is constant in a group deviates from its mean by rounding only.
     size = np.abs(z).max(axis=0)
     deviation[np.abs(deviation) <= 1e-13 * size] = 0.0
-    sizes, which, groups_of_size = np.unique(count, return_inverse=True, return_counts=True)
+    sizes, which, groups_of_size = np.unique(
+        count, return_inverse=True, return_counts=True
+    )
     between = np.zeros((len(sizes), z.shape[1], z.shape[1]))
     for u in range(len(sizes)):
         means = z_mean[which == u]
@@ -79,7 +83,8 @@ def encode(name, group, rows):
     label = as_labels(name, group)
     if label.shape != (rows,):
         raise ValueError(
-            f"{name} must have one label a row, {rows} in all; its shape is {label.shape}"
+            f"{name} must have one label a row, {rows} in all; "
+            f"its shape is {label.shape}"
         )
     found, code = np.unique(label, return_inverse=True)
     if categories is None:
@@ -104,14 +109,18 @@ def as_labels(name, group):
     if label.dtype.kind == "f":
         missing = ~np.isfinite(label)
     elif label.dtype.kind == "O":
-        missing = np.array([v is None or v != v for v in label.ravel()]).reshape(label.shape)
+        missing = np.array([v is None or v != v for v in label.ravel()]).reshape(
+            label.shape
+        )
         if not missing.any():
             label = label.astype(str) if isinstance(label.flat[0], str) else label
     else:
         missing = np.zeros(label.shape, bool)
     if missing.any():
         at = int(np.flatnonzero(missing)[0])
-        raise ValueError(f"{name} must have no missing labels, but {name}[{at}] is missing")
+        raise ValueError(
+            f"{name} must have no missing labels, but {name}[{at}] is missing"
+        )
     return label
 
 

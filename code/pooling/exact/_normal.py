@@ -145,7 +145,7 @@ class NormalHierarchy:
         return self._shaped(mean)
 
     def sd(self, name):
-        """Posterior sd of ``"mu"``, ``"tau"`` or ``"theta"``; inf where there is none."""
+        """Posterior sd of ``"mu"``, ``"tau"`` or ``"theta"``; inf if not finite."""
         _check.one_of("name", name, _NAMES)
         sd = self._means_and_sds[name][1]
         if name == "tau" or (name == "mu" and not self._data.mu_precision):
@@ -168,12 +168,14 @@ class NormalHierarchy:
         q = _check.probabilities("q", q)
         if name == "tau":
             shape = q.shape + self._shape[:-1]
-            row = np.broadcast_to(np.arange(len(self._data.y)), (q.size, len(self._data.y)))
+            row = np.broadcast_to(
+                np.arange(len(self._data.y)), (q.size, len(self._data.y))
+            )
             flat = np.repeat(q.ravel(), len(self._data.y))
             tau = self._tau_quantile(row.ravel(), flat)
             return tau.reshape(shape)[()]
         at = [self._mixture_quantile(name, each) for each in q.ravel()]
-        return np.reshape(at, q.shape + np.shape(self.mean(name)))[()]
+        return np.reshape(at, q.shape + self._own_shape(name))[()]
 
     def cdf(self, name, x):
         """Posterior probability of at most ``x``.
@@ -191,15 +193,18 @@ class NormalHierarchy:
         """
         _check.one_of("name", name, _NAMES)
         x = _check.real_array("x", x)
-        own = np.shape(self.mean(name))
+        own = self._own_shape(name)
         try:
             shape = np.broadcast_shapes(x.shape, own)
         except ValueError:
             raise ValueError(
-                f"x must broadcast against {name}, of shape {own}; its shape is {x.shape}"
+                f"x must broadcast against {name}, of shape {own}; "
+                f"its shape is {x.shape}"
             ) from None
         groups = self._shape[-1] if name == "theta" else 1
-        index = np.broadcast_to(np.arange(int(np.prod(own))).reshape(own), shape).ravel()
+        index = np.broadcast_to(
+            np.arange(int(np.prod(own))).reshape(own), shape
+        ).ravel()
         row, group = index // groups, index % groups
         x = np.broadcast_to(x, shape).ravel()
         if name == "tau":
@@ -246,12 +251,15 @@ class NormalHierarchy:
         tau = _check.non_negative_array("tau", tau)
         if tau.ndim > 1:
             raise ValueError(f"tau must be a number or (T,), not of shape {tau.shape}")
-        data, rows, times = self._data, len(self._data.y), tau.size
+        data, rows = self._data, len(self._data.y)
         scaled = np.tile(tau.ravel() / data.unit, (rows, 1))
         mu = _mu_given_tau(data, np.arange(rows), scaled)
         mean, variance = _theta_given_tau(
-            data.y[:, None], data.variance[:, None], scaled[..., None],
-            mu.mean[..., None], mu.variance[..., None],
+            data.y[:, None],
+            data.variance[:, None],
+            scaled[..., None],
+            mu.mean[..., None],
+            mu.variance[..., None],
         )
         batch = self._shape[:-1] + tau.shape
         theta = (*batch, self._shape[-1])
@@ -335,8 +343,11 @@ class NormalHierarchy:
         if moment in self._survey.infinite:
             return np.full_like(values, instead)
         raise RuntimeError(
-            f"the posterior's tail makes E tau**{moment} finite but too long to integrate"
+            f"E tau**{moment} is finite, but the tail is too long to integrate"
         )
+
+    def _own_shape(self, name):
+        return self._shape if name == "theta" else self._shape[:-1]
 
     def _shaped(self, a):
         """Rows back into the replications of the caller; a number if there are none."""
@@ -381,8 +392,11 @@ class NormalHierarchy:
             mean, variance = self._mu.mean[r], self._mu.variance[r]
             if name == "theta":
                 mean, variance = _theta_given_tau(
-                    data.y[r, j][:, None], data.variance[r, j][:, None],
-                    self._tau[r], mean, variance,
+                    data.y[r, j][:, None],
+                    data.variance[r, j][:, None],
+                    self._tau[r],
+                    mean,
+                    variance,
                 )
             p[part], density[part] = _mixtures.cdf_and_density(
                 self._nodes.weight[r], mean, np.sqrt(variance), x[part]
@@ -390,12 +404,14 @@ class NormalHierarchy:
         return p, density
 
     def _mixture_quantile(self, name, q):
-        data, shape = self._data, np.shape(self.mean(name))
+        data, shape = self._data, self._own_shape(name)
         groups = self._shape[-1] if name == "theta" else 1
         index = np.arange(int(np.prod(shape)))
         row, group = index // groups, index % groups
-        guess = data.y[row, group] if name == "theta" else _dot(
-            self._nodes.weight, self._mu.mean
+        guess = (
+            data.y[row, group]
+            if name == "theta"
+            else _dot(self._nodes.weight, self._mu.mean)
         )
         width = np.sqrt(data.variance[row, group])
 
@@ -491,7 +507,9 @@ def _mu_given_tau(data, row, tau):
         _mu_block(data, flat_row[i : i + size], flat_tau[i : i + size])
         for i in range(0, len(flat_tau), size)
     ]
-    return _Mu(*(np.concatenate(b).reshape(tau.shape) for b in zip(*blocks, strict=True)))
+    return _Mu(
+        *(np.concatenate(b).reshape(tau.shape) for b in zip(*blocks, strict=True))
+    )
 
 
 def _mu_block(data, row, tau):
@@ -502,7 +520,9 @@ def _mu_block(data, row, tau):
     mean = (_dot(weight, y) + precision * loc) / (total + precision)
     misfit = _dot(weight, (y - mean[:, None]) ** 2) + precision * (mean - loc) ** 2
     # With a flat prior of mu the "evidence" is up to that prior's constant.
-    normaliser = np.log1p(total / precision) if precision else np.log(total / (2 * np.pi))
+    normaliser = (
+        np.log1p(total / precision) if precision else np.log(total / (2 * np.pi))
+    )
     log_determinant = np.log(variance).sum(axis=1) + y.shape[1] * np.log(2 * np.pi)
     return mean, 1 / (total + precision), -(log_determinant + normaliser + misfit) / 2
 
@@ -525,8 +545,11 @@ def _theta_moments(data, p, tau, mu):
         for j in range(0, groups, group_size):
             g = slice(j, j + group_size)
             each_mean, each_variance = _theta_given_tau(
-                data.y[r, None, g], data.variance[r, None, g], tau[r, :, None],
-                mu.mean[r, :, None], mu.variance[r, :, None],
+                data.y[r, None, g],
+                data.variance[r, None, g],
+                tau[r, :, None],
+                mu.mean[r, :, None],
+                mu.variance[r, :, None],
             )
             weight = p[r, None, :]
             m = weight @ each_mean

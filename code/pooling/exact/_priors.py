@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 # Beyond these limits of log(tau / unit) nothing is looked at; squares of the
 # exponentials are still ordinary floating-point numbers.
@@ -46,11 +45,15 @@ def frozen_norm(name, prior):
             f"scipy.stats.norm(0, 10), not {prior!r}"
         )
     given = dict(zip(("loc", "scale"), prior.args, strict=False)) | prior.kwds
-    loc, scale = (np.asarray(given.get(k, d), float) for k, d in (("loc", 0), ("scale", 1)))
+    loc, scale = (
+        np.asarray(given.get(k, d), float) for k, d in (("loc", 0), ("scale", 1))
+    )
     if not np.isfinite(loc).all():
         raise ValueError(f"the loc of {name} must be finite, not {loc}")
     if not (np.isfinite(scale).all() and (scale > 0).all()):
-        raise ValueError(f"the scale of {name} must be finite and above zero, not {scale}")
+        raise ValueError(
+            f"the scale of {name} must be finite and above zero, not {scale}"
+        )
     return loc, scale
 
 
@@ -85,10 +88,14 @@ class ScalePrior:
         values = self._values(np.where((tau >= low) & (tau <= high), inside, tau))
         if np.isnan(values).any():
             at = tau[np.isnan(values)].flat[0]
-            raise ValueError(f"{self.name}.logpdf must be a number, but at {at} it is nan")
+            raise ValueError(
+                f"{self.name}.logpdf must be a number, but at {at} it is nan"
+            )
         if np.isposinf(values).any() and (tau[np.isposinf(values)] > 0).any():
             at = tau[np.isposinf(values) & (tau > 0)].flat[0]
-            raise ValueError(f"{self.name}.logpdf must be finite, but at {at} it is inf")
+            raise ValueError(
+                f"{self.name}.logpdf must be finite, but at {at} it is inf"
+            )
         return values
 
     def _values(self, tau):
@@ -153,8 +160,8 @@ class ScalePrior:
         if bottom <= 1e-6:
             raise ValueError(
                 f"{self.name} makes the posterior improper: near zero it grows as "
-                f"{self._letter}**{bottom - 1:.3g}, which has no finite integral there, "
-                "and the likelihood does not vanish at zero"
+                f"{self._letter}**{bottom - 1:.3g}, which has no finite integral "
+                "there, and the likelihood does not vanish at zero"
             )
         decay = power - top
         if decay <= 1e-6:
@@ -185,12 +192,16 @@ class ScalePrior:
         values = self._values(unit * np.exp(x))
         values = np.where(np.isposinf(values), np.nan, values)
         if not np.isfinite(values).any():
-            raise ValueError(f"{self.name} has no density anywhere on {self._letter} > 0")
+            raise ValueError(
+                f"{self.name} has no density anywhere on {self._letter} > 0"
+            )
         return x, values
 
     def _too_heavy(self, slope, power):
-        what = "a flat prior" if self._prior is None else (
-            f"a prior that goes as {self._letter}**{slope:.3g} for large {self._letter}"
+        what = (
+            "a flat prior"
+            if self._prior is None
+            else (f"a prior that goes as {self._letter}**{slope:.3g}")
         )
         return (
             f"{self.name} makes the posterior improper: the likelihood falls only as "

@@ -17,12 +17,13 @@ NODES, WEIGHTS = legendre.leggauss(ORDER)
 
 # Values at the nodes -> coefficients of the Legendre series.
 ANALYSIS = (
-    (2 * np.arange(ORDER) + 1) / 2 * WEIGHTS[:, None] * legendre.legvander(NODES, ORDER - 1)
+    (2 * np.arange(ORDER) + 1)
+    / 2
+    * WEIGHTS[:, None]
+    * legendre.legvander(NODES, ORDER - 1)
 )
 # Coefficients of a series -> those of its integral from -1.
-_ANTIDERIVATIVE = np.stack(
-    [legendre.legint(row, lbnd=-1) for row in np.eye(ORDER)]
-)
+_ANTIDERIVATIVE = np.stack([legendre.legint(row, lbnd=-1) for row in np.eye(ORDER)])
 _TOLERANCE = 1e-9
 _ROUNDING = 64 * np.finfo(float).eps
 _MOST_HALVINGS = 80
@@ -246,7 +247,9 @@ def quantile(nodes, row, q):
     mass_below, density = series.T, legendre.legder(series.T)
     s = increasing_root(
         lambda index, s: (
-            below[index] + legendre.legval(s, mass_below[:, index], tensor=False) - q[index],
+            below[index]
+            + legendre.legval(s, mass_below[:, index], tensor=False)
+            - q[index],
             legendre.legval(s, density[:, index], tensor=False),
         ),
         np.full(q.shape, -1.0),
