@@ -1,0 +1,360 @@
+"""The book's Sphinx extensions, each on its own."""
+
+from pathlib import Path
+import re
+import sys
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+
+import chapter_figures
+import datacards
+import fits_table
+import hosting
+import kernels
+import prerendered_math
+import records
+import side_by_side
+from pooling import _glue, diagnostics, plots
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+# Figures
+
+
+def svg(*colours: str) -> str:
+    paths = "".join(f'<path style="stroke: {colour}"/>' for colour in colours)
+    return f'<svg width="72pt" height="36pt" viewBox="0 0 72 36">{paths}</svg>'
+
+
+def test_every_colour_of_a_figure_has_its_dark_twin():
+    drawn = chapter_figures.two_coloured(svg(*plots.COLORS.values()))
+    light, dark = re.search(r"<style>(.*)@media(.*)</style>", drawn).groups()
+    assert "prefers-color-scheme:dark" in dark
+    for name, (on_light, on_dark) in plots.PALETTE.items():
+        assert f"--{name}:{on_light}" in light
+        assert f"--{name}:{on_dark}" in dark
+        assert f'style="stroke: var(--{name})"' in drawn
+
+
+def test_colours_are_found_in_capitals_too_and_others_left_alone():
+    drawn = chapter_figures.two_coloured(svg(plots.COLORS["ink"].upper(), "#123456"))
+    assert "stroke: var(--ink)" in drawn and "stroke: #123456" in drawn
+    assert "--bad" not in drawn
+
+
+def test_a_figure_without_the_book_s_colours_is_refused():
+    with pytest.raises(ValueError, match="no colour of pooling.plots.PALETTE"):
+        chapter_figures.two_coloured(svg("#000000", "#ffffff"))
+
+
+def test_figures_of_a_finished_build_are_coloured_once(tmp_path):
+    (tmp_path / "_images").mkdir()
+    figure = tmp_path / "_images" / "a.svg"
+    figure.write_text(svg(plots.COLORS["ink"]), encoding="utf-8")
+    builder = SimpleNamespace(
+        format="html",
+        imagedir="_images",
+        images={"book/a.svg": "a.svg", "book/b.png": "b.png"},
+    )
+    app = SimpleNamespace(outdir=tmp_path, builder=builder)
+    chapter_figures.recolour(app, None)
+    once = figure.read_text(encoding="utf-8")
+    chapter_figures.recolour(app, None)
+    assert once == figure.read_text(encoding="utf-8")
+    assert once.count("prefers-color-scheme") == 1
+    assert [file.name for file in figure.parent.iterdir()] == ["a.svg"]
+
+
+# What a chapter's results depend on
+
+
+@pytest.fixture
+def project(tmp_path):
+    files = {
+        "code/pooling/exact.py": "x = 1\n",
+        "code/pooling/book.mplstyle": "lines.linewidth: 1\n",
+        "data/radon.csv": "county\nAitkin\n",
+        "data/radon.yml": "title: Radon\n",
+        "book/_ext/kernel/quiet.py": "pass\n",
+        "book/pooling/radon.md": "# How much to pool?\n",
+        "requirements.txt": "numpy==2.2.0\n",
+        "README.md": "# Book\n",
+    }
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "code/pooling/exact.py",
+        "code/pooling/book.mplstyle",
+        "code/pooling/new.py",
+        "data/radon.csv",
+        "data/new.csv.gz",
+        "book/_ext/kernel/quiet.py",
+        "requirements.txt",
+    ],
+)
+def test_module_data_and_pinned_set_name_the_cache(project, name):
+    before = side_by_side.ingredients_digest(project)
+    with (project / name).open("a", encoding="utf-8") as file:
+        file.write("# more\n")
+    assert side_by_side.ingredients_digest(project) != before
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "book/pooling/radon.md",
+        "README.md",
+        "code/pooling/__pycache__/exact.cpython-313.pyc",
+        "tests/test_new.py",
+    ],
+)
+def test_prose_does_not(project, name):
+    before = side_by_side.ingredients_digest(project)
+    (project / name).parent.mkdir(parents=True, exist_ok=True)
+    (project / name).write_text("Another sentence.\n", encoding="utf-8")
+    assert side_by_side.ingredients_digest(project) == before
+
+
+def test_a_file_s_name_and_removal_change_the_cache(project):
+    before = side_by_side.ingredients_digest(project)
+    (project / "data/radon.csv").rename(project / "data/houses.csv")
+    renamed = side_by_side.ingredients_digest(project)
+    (project / "data/houses.csv").unlink()
+    assert len({before, renamed, side_by_side.ingredients_digest(project)}) == 3
+
+
+def test_the_digest_is_the_same_anywhere(project, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("a folder") / "book"
+    project.rename(elsewhere)
+    moved = side_by_side.ingredients_digest(elsewhere)
+    elsewhere.rename(project)
+    assert moved == side_by_side.ingredients_digest(project)
+
+
+# Records
+
+
+CHAPTER = """\
+---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+# {title}
+
+```{{code-cell}} ipython3
+{code}
+```
+"""
+
+
+def outputs() -> list:
+    display = "display_data"
+    return [
+        nbformat.v4.new_output(
+            display,
+            data={"text/plain": "✓"},
+            metadata={diagnostics.RECORD: {"name": "idata"}},
+        ),
+        nbformat.v4.new_output(
+            display, data={_glue.RECORD: {"key": "a", "value": 1.5}, "text/plain": "1.5"}
+        ),
+        nbformat.v4.new_output("stream", name="stdout", text="hello"),
+    ]
+
+
+def test_records_are_found_among_other_outputs():
+    cell = nbformat.v4.new_code_cell("x", outputs=outputs())
+    text = nbformat.v4.new_markdown_cell("prose")
+    notebook = nbformat.v4.new_notebook(cells=[text, cell])
+    assert records.fits(notebook) == [{"name": "idata"}]
+    assert records.glued(notebook) == {"a": {"key": "a", "value": 1.5}}
+
+
+def test_an_executed_chapter_is_read_from_the_cache(project):
+    from jupyter_cache import get_cache
+    from jupyter_cache.base import CacheBundleIn
+
+    file = project / "book/pooling/radon.md"
+    file.write_text(CHAPTER.format(title="Radon", code="x = 1"), encoding="utf-8")
+    with pytest.raises(LookupError, match="pooling/radon.*make book"):
+        records.executed(project, "book/pooling/radon")
+
+    place = project / "_build" / ".cache" / side_by_side.ingredients_digest(project)
+    cell = nbformat.v4.new_code_cell("x = 1", outputs=outputs(), execution_count=1)
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    run = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel})
+    get_cache(str(place)).cache_notebook_bundle(
+        CacheBundleIn(run, str(file)), check_validity=False, overwrite=True
+    )
+    assert records.fits(records.executed(project, "book/pooling/radon"))
+
+    file.write_text(CHAPTER.format(title="Houses", code="x = 1"), encoding="utf-8")
+    assert records.fits(records.executed(project, "book/pooling/radon"))
+    file.write_text(CHAPTER.format(title="Houses", code="x = 2"), encoding="utf-8")
+    with pytest.raises(LookupError):
+        records.executed(project, "book/pooling/radon")
+
+
+FIT = {
+    "name": "centered",
+    "sampler": "nutpie",
+    "chains": 4,
+    "draws": 1000,
+    "rhat": 1.0049,
+    "ess_bulk": 1234.5,
+    "ess_tail": 987.6,
+    "divergences": 0,
+    "ebfmi": 0.987,
+    "failures": [],
+    "expect": [],
+}
+
+
+def test_a_fit_is_a_row_of_the_table():
+    assert fits_table.cells(FIT) == (
+        "centered",
+        "nutpie",
+        "4 × 1,000",
+        "1.005",
+        "1,234",
+        "988",
+        "0",
+        "0.99",
+        "sound",
+    )
+    assert len(fits_table.COLUMNS) == len(fits_table.cells(FIT))
+
+
+def test_a_fit_that_is_there_to_fail_says_so():
+    fit = {**FIT, "divergences": 31, "ebfmi": None}
+    fit |= {"failures": ["divergences", "ebfmi"], "expect": ["divergences", "ebfmi"]}
+    cells = fits_table.cells(fit)
+    assert cells[-1] == "fails as it should: divergences, ebfmi"
+    assert cells[6:8] == ("31", "—")
+
+
+# Links to the hosting repository
+
+GITHUB = {
+    "GITHUB_SERVER_URL": "https://github.example",
+    "GITHUB_REPOSITORY": "reader/fork",
+    "GITHUB_REF_NAME": "main",
+}
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, {}),
+        (GITHUB, {"url": "https://github.example/reader/fork", "branch": "main"}),
+        ({"GITHUB_SERVER_URL": "https://github.example"}, {}),
+        ({**GITHUB, "GITHUB_REPOSITORY": ""}, {}),
+        (
+            {"CI_PROJECT_URL": "https://git.example/a/b", "CI_DEFAULT_BRANCH": "trunk"},
+            {"url": "https://git.example/a/b", "branch": "trunk"},
+        ),
+    ],
+)
+def test_the_repository_is_the_one_that_hosts_the_build(environ, expected):
+    assert hosting.repository(environ) == expected
+
+
+def test_a_build_at_home_has_no_links_and_a_fork_its_own(monkeypatch):
+    for name in [*GITHUB, "CI_PROJECT_URL"]:
+        monkeypatch.delenv(name, raising=False)
+    config = SimpleNamespace(html_theme_options={"show_toc_level": 2})
+    hosting.add_links(None, config)
+    assert config.html_theme_options == {"show_toc_level": 2}
+    for name, value in GITHUB.items():
+        monkeypatch.setenv(name, value)
+    hosting.add_links(None, config)
+    assert config.html_theme_options["repository_url"].endswith("/reader/fork")
+    assert config.html_theme_options["use_issues_button"] is True
+    assert config.html_theme_options["show_toc_level"] == 2
+
+
+def test_no_page_names_a_repository():
+    """Its address comes from the environment alone."""
+    for file in (ROOT / "_config.yml", ROOT / "book" / "_ext" / "hosting.py"):
+        assert not re.search(r"https?://", file.read_text(encoding="utf-8"))
+
+
+# Kernels
+
+
+def test_kernels_write_below_the_build_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTENSOR_FLAGS", "floatX=float64")
+    env = kernels.environment(tmp_path / "a folder")
+    for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR"):
+        assert Path(env[name]).is_relative_to(tmp_path)
+        assert Path(env[name]).is_dir()
+    assert env["PYTENSOR_FLAGS"].split(",")[0] == "floatX=float64"
+    assert f"base_compiledir={tmp_path}" in env["PYTENSOR_FLAGS"]
+
+
+def test_the_kernel_is_this_python():
+    spec = kernels.ThisPython().get_kernel_spec("python3")
+    assert spec.argv[0] == sys.executable
+
+
+def test_a_failure_names_the_cell_and_its_traceback():
+    error = nbformat.v4.new_output(
+        "error", ename="ValueError", evalue="no", traceback=["\x1b[31mValueError\x1b[0m: no"]
+    )
+    cells = [
+        nbformat.v4.new_code_cell("x = 1"),
+        nbformat.v4.new_markdown_cell("prose"),
+        nbformat.v4.new_code_cell("raise ValueError('no')", outputs=[error]),
+    ]
+    account = kernels.failure(nbformat.v4.new_notebook(cells=cells))
+    assert account.startswith("code cell 2 of 2:")
+    assert "    raise ValueError('no')" in account
+    assert account.endswith("ValueError: no")
+
+
+# Cards and formulae
+
+
+def test_a_card_becomes_a_section_with_its_columns():
+    (file, *_) = sorted((ROOT / "data").glob("*.yml"))
+    name = file.stem
+    card = datacards.yaml.safe_load(file.read_text(encoding="utf-8"))
+    text = datacards.body(name, card, "data")
+    for column in card["columns"]:
+        assert f"| `{column['name']}` |" in text
+    assert f"datasets.load_{name}()" in text
+    assert f"{{download}}`{name}.csv </data/{name}.csv>`" in text
+    assert datacards.label(name) == "data-" + name.replace("_", "-")
+
+
+@pytest.fixture(scope="module")
+def katex():
+    yield prerendered_math.render
+    prerendered_math.close(None, None)
+
+
+def test_a_formula_is_set_for_the_eye_and_for_a_screen_reader(katex):
+    html = katex(r"\theta_j \sim \mathrm{N}(\mu, \tau)", False)
+    assert "<math" in html and 'class="katex-html" aria-hidden="true"' in html
+    assert "<script" not in html
+
+
+def test_a_formula_that_cannot_be_set_fails_the_build(katex):
+    with pytest.raises(ValueError, match=r"nosuch"):
+        katex(r"\nosuch{x}", True)
