@@ -22,6 +22,12 @@ def executed(name: str) -> nbformat.NotebookNode:
 
 
 @pytest.fixture(scope="session")
+def ran():
+    """Call with a chapter's name: its executed notebook."""
+    return executed
+
+
+@pytest.fixture(scope="session")
 def glued():
     """Call with a chapter's name: its glued numbers, by key."""
     return lambda name: records.glued(executed(name))
