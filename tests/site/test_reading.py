@@ -1,0 +1,181 @@
+"""What a reader does with a page: search it, copy from it, read it in the dark."""
+
+from io import BytesIO
+import re
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+from PIL import Image
+import pytest
+
+from built import SITE, SOURCES, pages
+import chapters
+from pooling import plots
+
+WITH_CODE = [
+    page
+    for page in pages()
+    if (SOURCES / page).with_suffix(".md").exists()
+    and chapters.code_cells(chapters.read(page.removesuffix(".html"), SOURCES))
+]
+HIDDEN = {"remove-cell", "remove-input"}
+
+COPY_ALL = """async () => {
+    const copied = [];
+    for (const cell of document.querySelectorAll("div.cell_input")) {
+        await navigator.clipboard.writeText("nothing was copied");
+        cell.querySelector("button.copybtn").click();
+        copied.push(await navigator.clipboard.readText());
+    }
+    return copied;
+}"""
+
+
+def results(page, server: str) -> list[str]:
+    """Where the results of a search lead, once there are any."""
+    page.locator("#search-results li a").first.wait_for()
+    # Results are added one after another.
+    page.wait_for_function(
+        "() => !/searching/i.test(document.querySelector('#search-results').innerText)"
+    )
+    links = page.locator("#search-results li a")
+    return [link.get_attribute("href") for link in links.all()]
+
+
+def test_search_finds_shrinkage(window, server, site):
+    with window() as visit:
+        page = visit.open("search.html?q=shrinkage")
+        found = results(page, server)
+        assert found
+        for link in found:
+            path = unquote(urlsplit(link).path)
+            target = (site / path.lstrip("/")).resolve()
+            assert target.is_file(), link
+        page.locator("#search-results li a").first.click()
+        page.wait_for_load_state("load")
+        assert "shrinkage" in page.locator("article").inner_text().lower()
+        assert not visit.errors and not visit.outside
+
+
+def test_search_says_when_it_finds_nothing(window):
+    with window() as visit:
+        page = visit.open("search.html?q=qqqqzzzz")
+        page.get_by_text(re.compile("did not match any documents")).wait_for()
+        assert page.locator("#search-results li a").count() == 0
+
+
+def test_search_opens_from_the_keyboard(window, server):
+    with window() as visit:
+        page = visit.open("genindex.html")
+        page.keyboard.press("Control+k")
+        field = page.locator("#pst-search-dialog input[name=q]")
+        field.wait_for(state="visible")
+        page.keyboard.type("shrinkage")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/search.html?q=shrinkage*")
+        assert results(page, server)
+
+
+@pytest.mark.parametrize("path", WITH_CODE or ["index.html"])
+def test_the_copy_button_copies_exactly_the_code(path, window, site):
+    cells = [
+        cell.source.strip("\n")
+        for cell in chapters.code_cells(
+            chapters.read(path.removesuffix(".html"), SOURCES)
+        )
+        if not HIDDEN & set(cell.metadata.get("tags", []))
+    ]
+    with window() as visit:
+        copied = visit.open(path).evaluate(COPY_ALL)
+        assert [text.rstrip("\n") for text in copied] == cells
+        assert not visit.errors
+
+
+def test_the_copy_button_works_by_hand(window, site):
+    """On a cell that is folded at first."""
+    with window() as visit:
+        for path in WITH_CODE:
+            page = visit.open(path)
+            if page.locator("details:has(div.cell_input)").count():
+                break
+        else:
+            pytest.fail("no page has a folded cell")
+        details = page.locator("details:has(div.cell_input)").first
+        details.locator("summary").click()
+        cell = details.locator("div.cell_input").first
+        cell.hover()
+        cell.locator("button.copybtn").click()
+        copied = page.evaluate("() => navigator.clipboard.readText()")
+        assert copied.rstrip("\n") == cell.locator("pre").inner_text().rstrip("\n")
+
+
+def test_there_is_code_to_copy(site):
+    assert WITH_CODE
+
+
+# Light and dark
+
+
+def figures() -> list[str]:
+    return sorted(file.name for file in (SITE / "_images").glob("*.svg"))
+
+
+@pytest.mark.parametrize("name", figures() or ["none"])
+def test_every_figure_has_both_sets_of_colours(name, site):
+    drawing = (site / "_images" / name).read_text(encoding="utf-8")
+    style = drawing[: drawing.index("</style>")]
+    for colour in set(re.findall(r"var\(--(\w+)\)", drawing)):
+        light, dark = plots.PALETTE[colour]
+        assert f"--{colour}:{light}" in style and f"--{colour}:{dark}" in style
+    # Nothing is left that would be one colour on every page.
+    rest = drawing[len(style) :]
+    assert not set(re.findall(r"#[0-9a-fA-F]{6}\b", rest))
+    assert not re.findall(r"(?:fill|stroke):\s*(?:black|white|rgb)", rest)
+
+
+def pixels(locator) -> np.ndarray:
+    """The brightness of what is on the screen, 0 to 255."""
+    locator.scroll_into_view_if_needed()
+    return np.asarray(Image.open(BytesIO(locator.screenshot())).convert("L"), float)
+
+
+def first_figure(visit):
+    """The first figure of the site that is not folded away, on its page."""
+    for path in WITH_CODE:
+        page = visit.open(path)
+        for image in page.locator(".cell_output img").all():
+            if image.is_visible():
+                return page, image
+    pytest.fail("no page shows a figure")
+
+
+def is_light(screen: np.ndarray) -> bool:
+    return np.median(screen) > 200 and screen.min() < 100
+
+
+def is_dark(screen: np.ndarray) -> bool:
+    return np.median(screen) < 70 and screen.max() > 150
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_figures_follow_the_reader_s_system(window, site, scheme):
+    with window(scheme=scheme) as visit:
+        _, image = first_figure(visit)
+        screen = pixels(image)
+    assert (is_light if scheme == "light" else is_dark)(screen)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_figures_follow_the_page_s_own_switch(window, site, scheme):
+    """Whatever the system says."""
+    other = "dark" if scheme == "light" else "light"
+    with window(scheme=other) as visit:
+        page, image = first_figure(visit)
+        page.evaluate(
+            "scheme => { const d = document.documentElement.dataset;"
+            " d.mode = scheme; d.theme = scheme; }",
+            scheme,
+        )
+        page.wait_for_timeout(300)
+        screen = pixels(image)
+    assert (is_light if scheme == "light" else is_dark)(screen)
