@@ -86,6 +86,9 @@ class Visit:
         page.on("response", self._response)
 
     def _console(self, message):
+        # A browser asks for this by itself, of a page that only leads to another.
+        if message.location.get("url", "").endswith("/favicon.ico"):
+            return
         if message.type in ("error", "warning"):
             self.errors.append(f"{message.type}: {message.text}")
 
@@ -94,7 +97,7 @@ class Visit:
             self.outside.append(request.url)
 
     def _response(self, response):
-        if response.status >= 400:
+        if response.status >= 400 and not response.url.endswith("/favicon.ico"):
             self.errors.append(f"{response.status}: {response.url}")
 
     def open(self, path: str):
