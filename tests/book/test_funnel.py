@@ -1,0 +1,147 @@
+"""The chapter on the funnel: what failed, what did not, and the exact answer."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from pooling import datasets, exact
+
+CHAPTER = "posterior/funnel"
+ALL_FOUR = {"divergences", "rhat", "ess", "ebfmi"}
+
+
+@pytest.fixture(scope="module")
+def numbers(glued):
+    return glued(CHAPTER)
+
+
+@pytest.fixture(scope="module")
+def records(fits):
+    return {fit["name"]: fit for fit in fits(CHAPTER)}
+
+
+@pytest.fixture(scope="module")
+def brute_force():
+    """Mean and sd of sigma_b, and P(sigma_b < 0.1), by multivariate normals.
+
+    Nothing is shared with the chapter's own sums: every county has its full
+    covariance matrix here. The means have flat priors and the sds half-Cauchy
+    ones, as in the chapter.
+    """
+    radon = datasets.load_radon()
+    groups = [
+        (part["floor"].to_numpy(float), part["log_radon"].to_numpy())
+        for _, part in radon.groupby("county", observed=True)
+    ]
+    a = np.linspace(0.17, 0.53, 8)
+    b = (np.arange(18) + 0.5) / 18 * 0.9
+    eps = np.linspace(0.65, 0.80, 7)
+    sa, sb = (g.ravel() for g in np.meshgrid(a, b, indexing="ij"))
+    log_p = np.empty((eps.size, sa.size))
+    for k, s in enumerate(eps):
+        log_det, fit = np.zeros(sa.size), np.zeros(sa.size)
+        cross, gram = np.zeros((sa.size, 2)), np.zeros((sa.size, 2, 2))
+        for x, y in groups:
+            design = np.column_stack([np.ones_like(x), x])
+            between = np.stack([sa**2, sb**2], -1)
+            cov = np.einsum("ni,gi,mi->gnm", design, between, design)
+            cov += s**2 * np.eye(len(y))
+            solved = np.linalg.solve(cov, np.column_stack([design, y])[None])
+            log_det += np.linalg.slogdet(cov)[1]
+            gram += np.einsum("ni,gnj->gij", design, solved[..., :2])
+            cross += solved[..., :2].transpose(0, 2, 1) @ y
+            fit += solved[..., 2] @ y
+        mean = np.linalg.solve(gram, cross[..., None])[..., 0]
+        log_det += np.linalg.slogdet(gram)[1]
+        log_p[k] = -0.5 * (log_det + fit - (cross * mean).sum(-1))
+        log_p[k] += sum(stats.halfcauchy(scale=5).logpdf(v) for v in (sa, sb, s))
+    weight = np.exp(log_p - log_p.max())
+    p = weight.reshape(eps.size, a.size, b.size).sum((0, 1))
+    p /= p.sum()
+    mean = p @ b
+    neck = np.interp(0.1, np.linspace(0, 0.9, 19), np.append(0, p.cumsum()))
+    return mean, np.sqrt(p @ b**2 - mean**2), neck
+
+
+def test_the_chapters_exact_posterior_is_exact(numbers, brute_force):
+    mean, sd, neck = brute_force
+    assert numbers["fn-exact-sb-mean"]["value"] == pytest.approx(mean, abs=0.001)
+    assert numbers["fn-exact-sb-sd"]["value"] == pytest.approx(sd, abs=0.001)
+    assert numbers["fn-exact-neck"]["value"] == pytest.approx(100 * neck, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "computed"),
+    [
+        ("fn-n-sb-mean", "fn-exact-sb-mean"),
+        ("fn-n-mub-mean", "fn-exact-mub-mean"),
+        ("fn-n-neck", "fn-exact-neck"),
+    ],
+)
+def test_noncentered_draws_agree_with_the_exact_posterior(
+    numbers, close, drawn, computed
+):
+    close(numbers[drawn], numbers[computed]["value"])
+
+
+def test_mixed_draws_agree_with_the_exact_posterior(numbers, close):
+    close(numbers["fn-mix-sb-mean"], numbers["fn-ours-sb-mean"]["value"])
+
+
+@pytest.mark.parametrize(
+    ("fit", "scale", "key"),
+    [("weak", 8, "fn-weak-n-tau"), ("strong", 1 / 32, "fn-strong-c-tau")],
+)
+def test_sound_fits_of_the_experiment_agree_with_quadrature(
+    numbers, close, fit, scale, key
+):
+    schools = datasets.load_eight_schools()
+    reference = exact.normal_hierarchy(
+        schools["effect"],
+        scale * schools["se"],
+        mu_prior=stats.norm(0, 20),
+        tau_prior=stats.halfnorm(scale=20),
+    ).mean("tau")
+    close(numbers[key], reference)
+    assert numbers[f"fn-{fit}-exact-tau"]["value"] == pytest.approx(reference)
+
+
+@pytest.mark.parametrize("name", ["noncentered", "weak_n", "strong_c", "mixed"])
+def test_sound_fits_are_sound(records, name):
+    assert records[name]["failures"] == records[name]["expect"] == []
+
+
+@pytest.mark.parametrize("name", ["centered", "careful"])
+def test_centered_radon_fails_with_or_without_divergences(records, name):
+    assert {"rhat", "ess", "ebfmi"} <= set(records[name]["failures"])
+    assert records[name]["ess_bulk_of"] == "sigma_b"
+
+
+def test_the_two_forms_fail_in_different_ways(records):
+    assert set(records["weak_c"]["failures"]) == ALL_FOUR
+    assert set(records["strong_n"]["failures"]) == {"rhat", "ess"}
+
+
+def test_each_form_wins_where_the_chapter_says(numbers):
+    assert numbers["fn-weak-gain"]["value"] > 5
+    assert numbers["fn-strong-gain"]["value"] > 5
+    assert numbers["fn-n-rate"]["value"] > 3 * numbers["fn-c-rate"]["value"]
+
+
+def test_old_priors_matter_with_four_counties_and_not_with_all(numbers):
+    assert numbers["fn-prior-shift"]["value"] < 5
+    assert numbers["fn-few-old"]["value"] > 1.3 * numbers["fn-few-new"]["value"]
+
+
+def test_the_counts_are_those_of_the_data(numbers):
+    radon = datasets.load_radon()
+    ground = radon.groupby("county", observed=True)["floor"].max()
+    assert numbers["fn-houses"]["value"] == len(radon) == 919
+    assert numbers["fn-counties"]["value"] == len(ground) == 85
+    assert numbers["fn-no-ground"]["value"] == (ground == 0).sum() == 25
+    assert ground["Itasca"] == 0
+
+
+def test_depth_of_the_funnel(numbers):
+    assert numbers["fn-climb"]["value"] == pytest.approx(85 * np.log(6))
+    assert numbers["fn-push"]["value"] == pytest.approx(stats.chi2(175).std() / 2)
