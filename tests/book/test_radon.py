@@ -175,6 +175,18 @@ def test_hidden_houses_prefer_partial_pooling(numbers):
     assert value["radon-rmse-large-complete"] > value["radon-rmse-large-none"]
 
 
+def test_errors_saved_are_told_with_what_is_known_about_them(numbers):
+    value = {key: record["value"] for key, record in numbers.items()}
+    for kind in ("none", "complete"):
+        saved = value[f"radon-saved-{kind}"]
+        squares = value[f"radon-rmse-{kind}"] ** 2 - value["radon-rmse-partial"] ** 2
+        assert saved == pytest.approx(squares, abs=1e-12)
+        assert saved > 2 * value[f"radon-saved-{kind}-se"]
+    # "perhaps behind": likelier than not, and within two standard errors.
+    ahead = value["radon-small-complete-over-none"]
+    assert 0 < ahead < 2 * value["radon-small-complete-over-none-se"]
+
+
 def test_only_partial_pooling_makes_data_like_the_data(numbers):
     share = {
         (size, kind): numbers[f"radon-spread-{size}-{kind}-above"]["value"]
@@ -182,6 +194,7 @@ def test_only_partial_pooling_makes_data_like_the_data(numbers):
         for kind in ("complete", "none", "partial")
     }
     assert share["small", "none"] > 99
+    assert share["large", "none"] > 85
     assert share["large", "complete"] < 1
     assert 10 < share["small", "partial"] < 90
     assert 10 < share["large", "partial"] < 90
