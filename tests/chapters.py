@@ -124,6 +124,7 @@ _STRIP = (
     (re.compile(r"\\begin\{(\w+\*?)\}.*?\\end\{\1\}", re.S), " "),
     # A role: what it prints is computed or kept elsewhere, but for its own title.
     (re.compile(r"\{[\w:+.-]+\}`([^`<]*?)\s*<[^`]*>`", re.S), r"\1"),
+    (re.compile(r"\{term\}`([^`]*)`", re.S), r"\1"),
     (re.compile(r"\{[\w:+.-]+\}`[^`]*`", re.S), " "),
     (re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)", re.S), " "),
     (re.compile(r"(?<![\\$])\$(?!\s)[^$]+?(?<!\s)\$", re.S), " "),
