@@ -100,7 +100,8 @@ def strings(source: str) -> re.Pattern:
             texts = [part if isinstance(part, str) else None for part in parts]
             # Not one that could be any string.
             if sum(map(len, filter(None, texts))) > 2:
-                patterns.add("".join(".+" if t is None else re.escape(t) for t in texts))
+                filled = (".+" if text is None else re.escape(text) for text in texts)
+                patterns.add("".join(filled))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             patterns.add(re.escape(node.value))
     return re.compile("|".join(patterns) or "(?!)")

@@ -172,7 +172,8 @@ def outputs() -> list:
             metadata={diagnostics.RECORD: {"name": "idata"}},
         ),
         nbformat.v4.new_output(
-            display, data={_glue.RECORD: {"key": "a", "value": 1.5}, "text/plain": "1.5"}
+            display,
+            data={_glue.RECORD: {"key": "a", "value": 1.5}, "text/plain": "1.5"},
         ),
         nbformat.v4.new_output("stream", name="stdout", text="hello"),
     ]
@@ -314,8 +315,9 @@ def test_the_kernel_is_this_python():
 
 
 def test_a_failure_names_the_cell_and_its_traceback():
+    trace = ["\x1b[31mValueError\x1b[0m: no"]
     error = nbformat.v4.new_output(
-        "error", ename="ValueError", evalue="no", traceback=["\x1b[31mValueError\x1b[0m: no"]
+        "error", ename="ValueError", evalue="no", traceback=trace
     )
     cells = [
         nbformat.v4.new_code_cell("x = 1"),
