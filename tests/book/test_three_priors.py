@@ -204,12 +204,15 @@ def test_logit_normal_against_quadrature(numbers, close):
         log_p = log_p + np.log(moments(kk, m)[0])
     w = np.exp(log_p - log_p.max())
     w /= w.sum()
-    for name, kk, m in [("1", 0, 20), ("71", 4, 14)]:
+    for mean_key, sd_key, kk, m in [
+        ("tp-ln-1", "tp-ln-1-sd", 0, 20),
+        ("tp-ln-71", "tp-ln-71-sd", 4, 14),
+    ]:
         _, first, second = moments(kk, m)
         mean = (w * first).sum()
-        close(numbers[f"tp-ln-{name}"], mean, rounding=1e-4)
+        close(numbers[mean_key], mean, rounding=1e-4)
         sd = ((w * second).sum() - mean**2) ** 0.5
-        close(numbers[f"tp-ln-{name}-sd"], sd, rounding=1e-4)
+        close(numbers[sd_key], sd, rounding=1e-4)
 
 
 def test_vague_on_the_logit(value):
@@ -243,9 +246,6 @@ def test_risk_by_steins_identity(J, worlds, key, tau, numbers, close):
         1 + gain.mean(),
         mcse_ref=gain.std() / worlds**0.5,
     )
-
-
-# tp-risk-3-zero, tp-risk-8-zero and tp-risk-30-zero are compared just above.
 
 
 def test_more_groups_are_better_and_flat_is_never_best(value):
