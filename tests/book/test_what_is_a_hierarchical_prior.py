@@ -130,9 +130,10 @@ def test_one_point_for_b(numbers, data, posterior):
     assert gain[1] == pytest.approx(1, abs=0.01)
 
 
-def test_flat_on_log_tau_diverges_at_the_rate_of_theory(numbers):
+def test_flat_on_log_tau_diverges_at_the_rate_of_theory(numbers, posterior):
+    # Near zero the integrand is the density at zero over tau.
     assert numbers["hp-log-step"]["value"] == pytest.approx(
-        numbers["hp-log-step-theory"]["value"], rel=1e-4
+        posterior.density_tau(0.0) * np.log(10), rel=1e-4
     )
 
 
@@ -140,7 +141,6 @@ def test_hyperpriors(numbers, data):
     for key, prior in {
         "hp-hn5-a": stats.halfnorm(scale=5),
         "hp-hn10-a": stats.halfnorm(scale=10),
-        "hp-hc25-a": stats.halfcauchy(scale=25),
     }.items():
         fit = exact.normal_hierarchy(*data, tau_prior=prior)
         assert numbers[key]["value"] == pytest.approx(fit.mean("theta")[0])
