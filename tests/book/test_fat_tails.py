@@ -154,3 +154,18 @@ def test_flat_above_is_harmless_and_flat_below_is_not(numbers, data):
         flat.mean("theta")[2], abs=0.01
     )
     assert numbers["ft-flat-copies-c"]["value"] == pytest.approx(y[2], abs=0.01)
+
+
+def test_flexibility_is_measured_by_posterior_variances(numbers, data, hierarchy):
+    y, sigma = data
+    alone = [
+        exact.normal_hierarchy(
+            [y_j], [s_j], mu_prior=stats.norm(0, MU_SD), tau_prior=RootOfInvChi2()
+        ).sd("theta")[0]
+        for y_j, s_j in zip(y, sigma, strict=True)
+    ]
+    copies = np.sum(np.square(alone) / sigma**2)
+    together = np.sum(hierarchy.sd("theta") ** 2 / sigma**2)
+    assert numbers["ft-free-copies"]["value"] == pytest.approx(copies, abs=1e-4)
+    assert numbers["ft-free-hierarchy"]["value"] == pytest.approx(together)
+    assert together < copies < 8
