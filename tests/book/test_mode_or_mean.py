@@ -88,6 +88,7 @@ def test_modes_follow_the_prior_and_means_do_not(numbers):
         value(numbers, key) for key in ("mm-mode-10", "mm-mode-20", "mm-mode-80")
     ]
     assert modes == sorted(modes)
+    assert value(numbers, "mm-mode-5") == 0
     assert modes[-1] > 4 * modes[0]
     assert value(numbers, "mm-mean-80") < 1.5 * value(numbers, "mm-mean-10")
 
@@ -115,3 +116,13 @@ def test_plugging_in_reml_covers_too_seldom(numbers, tau):
     full = numbers[f"mm-cover-full-{tau}"]
     assert reml["value"] + 4 * reml["mcse"] < 95
     assert reml["value"] < penalised["value"] <= full["value"] + 4 * full["mcse"]
+
+
+def test_plugging_in_a_zero_is_what_costs_coverage(numbers):
+    assert value(numbers, "mm-cover-zero") < value(numbers, "mm-cover-not") - 5
+    errors = [
+        numbers[f"mm-cover-{name}-{tau}"]["mcse"]
+        for name in ("reml", "penalised", "full")
+        for tau in (5, 15)
+    ]
+    assert value(numbers, "mm-cover-error") == pytest.approx(max(errors))
