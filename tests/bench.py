@@ -35,6 +35,7 @@ CHAPTER = "book/pooling/radon.md"
 
 def copy(to: Path) -> Path:
     """The sources alone, in a folder of their own."""
+    to.mkdir()
     for part in PARTS:
         source = ROOT / part
         if source.is_dir():
