@@ -35,7 +35,7 @@ def slopes_posterior(radon, slope_sd=None):
 
     The marginal of y is normal with a covariance that is a product of a wide
     matrix with itself plus sigma² on the diagonal, so Woodbury's identity is
-    enough; the chapter uses 2 × 2 blocks a county instead.
+    enough. Unlike the chapter this averages over tau_alpha and sigma too.
     """
     county = radon["county"].cat.codes.to_numpy()
     floor, y = radon["floor"].to_numpy(float), radon["log_radon"].to_numpy()
@@ -106,6 +106,25 @@ def test_flat_fails_without_a_divergence(by_name, numbers, value):
     assert value("tp-flat-found") < 20
 
 
+def test_the_usual_step_and_longer_paths_run_off_without_a_divergence(radon):
+    county = radon["county"].cat.codes.to_numpy()
+    with pm.Model():
+        alpha = pm.Normal("alpha", 1.4, 0.3, shape=85)
+        beta = pm.Flat("beta", shape=85)
+        mean = alpha[county] + beta[county] * radon["floor"].to_numpy()
+        pm.Normal("y", mean, 0.75, observed=radon["log_radon"].to_numpy())
+        with np.errstate(over="ignore"):
+            runaway = pm.sample(
+                draws=100, tune=150, chains=2, cores=1, random_seed=1,
+                nuts_sampler="pymc", nuts={"max_treedepth": 7}, progressbar=False,
+                compute_convergence_checks=False,
+            )
+    hole = radon.groupby(county)["floor"].sum().to_numpy() == 0
+    size = np.abs(runaway.posterior["beta"].to_numpy())
+    assert np.median(size[..., hole]) > 1e6
+    assert not runaway.sample_stats["diverging"].any()
+
+
 def test_nutpie_refuses_a_parameter_without_a_gradient():
     pytest.importorskip("nutpie")
     group, x = np.array([0, 0, 1, 1]), np.array([0.0, 1, 0, 0])
@@ -137,9 +156,10 @@ def test_wide_returns_its_prior(numbers, close):
 
 
 def test_chapter_and_dense_algebra_agree(value, slopes):
-    assert value("tp-exact-tau-beta") == pytest.approx(slopes["tau"], abs=0.004)
-    assert value("tp-exact-hier-mean") == pytest.approx(slopes["mean"], abs=0.002)
-    assert value("tp-exact-hier-sd") == pytest.approx(slopes["sd"], abs=0.004)
+    # The chapter sets tau_alpha and sigma to their means: nearly, not quite, the same.
+    assert value("tp-exact-tau-beta") == pytest.approx(slopes["tau"], abs=0.008)
+    assert value("tp-exact-hier-mean") == pytest.approx(slopes["mean"], abs=0.004)
+    assert value("tp-exact-hier-sd") == pytest.approx(slopes["sd"], abs=0.008)
 
 
 def test_draws_agree_with_the_exact_posterior(numbers, slopes, close):
@@ -252,6 +272,8 @@ def test_more_groups_are_better_and_flat_is_never_best(value):
     assert value("tp-risk-3-zero") > value("tp-risk-8-zero") > value("tp-risk-30-zero")
     assert value("tp-risk-3-one") > value("tp-risk-8-one") > value("tp-risk-30-one")
     assert value("tp-cross-3") > value("tp-cross-8") > value("tp-cross-30") > 1
+    assert value("tp-risk-30-zero") < value("tp-fixed-zero") < value("tp-risk-3-zero")
+    assert value("tp-risk-3-max") < 1 + 2 * value("tp-risk-3-max-se")
     assert value("tp-risk-8-max") < 1 and value("tp-risk-30-max") < 1
     assert value("tp-cross-flat") == pytest.approx(
         optimize.brentq(lambda t: 0.25 + 0.25 * t**2 - 1, 0, 9)
