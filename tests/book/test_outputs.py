@@ -214,3 +214,32 @@ def test_exercises_are_found_with_their_solutions():
 )
 def test_a_warning_is_found(output):
     assert warnings(nbformat.v4.new_code_cell("x", outputs=[output]))
+
+
+def names(cell) -> tuple[set[str], set[str]]:
+    """The names that a cell binds, anywhere in it, and those that it reads."""
+    bound, read = set(), set()
+    for node in ast.walk(chapters.tree(cell)):
+        if isinstance(node, ast.Name):
+            (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, ast.alias):
+            bound.add((node.asname or node.name).split(".")[0])
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            bound.add(node.name)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+    return bound, read
+
+
+@pytest.mark.parametrize("page", NOTEBOOKS)
+def test_the_cells_on_the_page_need_none_that_is_left_out(page):
+    """A reader copies what is shown, and cannot copy a cell that the page removes."""
+    left_out, shown = set(), set()
+    for cell in code(page):
+        bound, read = names(cell)
+        if hidden(cell):
+            left_out |= bound - shown
+            continue
+        needed = read & left_out - bound - shown
+        assert not needed, f"{page}.md: bound in a removed cell alone: {needed}"
+        shown |= bound
