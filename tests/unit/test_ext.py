@@ -1,5 +1,6 @@
 """The book's Sphinx extensions, each on its own."""
 
+import json
 from pathlib import Path
 import re
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 import chapter_figures
 import datacards
+import explorable
 import fits_table
 import hosting
 import kernels
@@ -360,3 +362,19 @@ def test_a_formula_is_set_for_the_eye_and_for_a_screen_reader(katex):
 def test_a_formula_that_cannot_be_set_fails_the_build(katex):
     with pytest.raises(ValueError, match=r"nosuch"):
         katex(r"\nosuch{x}", True)
+
+
+# Explorables
+
+
+def test_an_explorable_has_every_colour_light_and_dark():
+    light, dark = explorable.colours().split("@media")
+    for name, (on_light, on_dark) in plots.PALETTE.items():
+        assert f"--{name}:{on_light}" in light and f"--{name}:{on_dark}" in dark
+
+
+@pytest.mark.parametrize("name", explorable.DATA)
+def test_an_explorable_has_a_module_and_data_for_it(name):
+    module = explorable.MODULES / f"{name}.js"
+    assert f'customElements.define("{name}"' in module.read_text(encoding="utf-8")
+    assert json.loads(json.dumps(explorable.DATA[name]()))

@@ -1,0 +1,154 @@
+"""The directive ``{explorable}``: a figure that answers back.
+
+Its argument is the name of a custom element, which is also the name of its module
+in ``book/explorables``. The option ``alt`` describes it to those who do not see it;
+the body is its caption. The numbers that it starts from are written into the page
+as JSON when the book is built. A page without an explorable loads nothing of this.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.fileutil import copy_asset
+
+from pooling import datasets, plots
+
+#: Where the modules are, and where the site has them, seen from its root. (Under
+#: ``_static`` they would land on every page.)
+MODULES = Path(__file__).resolve().parents[1] / "explorables"
+FOLDER = "explorables"
+
+
+def eight_schools() -> dict:
+    """The data of the eight schools, and what a reader may change."""
+    schools = datasets.load_eight_schools()
+    return {
+        "schools": schools["school"].tolist(),
+        "observed": schools["effect"].tolist(),
+        "standardErrors": schools["se"].tolist(),
+        "priors": [
+            {"name": "flat", "kind": "flat", "scale": 1},
+            {"name": "half-normal(10)", "kind": "half-normal", "scale": 10},
+            {"name": "half-normal(5)", "kind": "half-normal", "scale": 5},
+            {"name": "half-Cauchy(5)", "kind": "half-cauchy", "scale": 5},
+            {"name": "half-Cauchy(25)", "kind": "half-cauchy", "scale": 25},
+        ],
+        "ranges": {
+            "estimate": {"min": -100, "max": 150, "step": 1},
+            "se": {"min": 2, "max": 40, "step": 1},
+            "tau": {"min": 0, "max": 30, "step": 0.1, "start": 5},
+        },
+    }
+
+
+#: Name of the element -> what makes its data.
+DATA = {"eight-schools": eight_schools}
+
+
+class explorable(nodes.General, nodes.Element):
+    """An explorable: its ``name``, ``alt``, ``label`` and ``data``."""
+
+
+class Explorable(SphinxDirective):
+    """A numbered figure with an explorable in the place of an image."""
+
+    required_arguments = 1
+    has_content = True
+    option_spec = {
+        "alt": directives.unchanged_required,
+        "label": directives.unchanged_required,
+        "name": directives.unchanged_required,
+    }
+
+    def run(self) -> list[nodes.Node]:
+        element = self.arguments[0]
+        if element not in DATA:
+            known = ", ".join(DATA)
+            raise self.error(f"there is no explorable {element}, only {known}")
+        for option in ("alt", "label", "name"):
+            if option not in self.options:
+                raise self.error(f"an explorable needs its :{option}:")
+        if not self.content:
+            raise self.error("an explorable needs a caption")
+        caption = nodes.Element()
+        self.state.nested_parse(self.content, self.content_offset, caption)
+        figure = nodes.figure(classes=["explorable"])
+        figure += explorable(
+            element=element,
+            alt=" ".join(self.options["alt"].split()),
+            label=self.options["label"],
+            data=DATA[element](),
+        )
+        figure += nodes.caption("", "", *caption[0].children)
+        self.set_source_info(figure)
+        self.add_name(figure)
+        return [figure]
+
+
+def visit(self, node: explorable) -> None:
+    element, alt = node["element"], html.escape(node["alt"])
+    # Nothing in a script element ends it but its own end.
+    data = json.dumps(node["data"], ensure_ascii=False).replace("<", "\\u003c")
+    self.body.append(
+        f'<{element} label="{html.escape(node["label"])}">'
+        f'<p class="explorable-description" id="{element}-description">{alt}</p>'
+        '<p class="explorable-off">This figure answers back where a browser runs '
+        f"its script, and yours has not (yet). {alt} The figures of the text above "
+        "and below show the same, standing still.</p>"
+        f'<script type="application/json">{data}</script>'
+        f"</{element}>"
+    )
+    raise nodes.SkipNode
+
+
+def colours() -> str:
+    """The palette as CSS variables, on a light page and on a dark one."""
+
+    def block(selector: str, place: int) -> str:
+        pairs = (f"--{name}:{pair[place]}" for name, pair in plots.PALETTE.items())
+        return f"{selector}{{{';'.join(pairs)}}}"
+
+    light, dark = ".explorable", 'html[data-theme="dark"] .explorable'
+    # Paper is light, whatever the screen was.
+    return f"{block(light, 0)}@media not print{{{block(dark, 1)}}}"
+
+
+def load(app: Sphinx, pagename, templatename, context, doctree) -> None:
+    """Style and modules, in the head of the pages that have an explorable."""
+    if doctree is None:
+        return
+    elements = sorted({node["element"] for node in doctree.findall(explorable)})
+    if not elements:
+        return
+    # Seen from the page, which may lie in a folder.
+    root = "../" * pagename.count("/")
+    head = [
+        f'<link rel="stylesheet" href="{root}{FOLDER}/explorables.css">',
+        f"<style>{colours()}</style>",
+        *(
+            f'<script type="module" src="{root}{FOLDER}/{element}.js"></script>'
+            for element in elements
+        ),
+    ]
+    context["metatags"] = context.get("metatags", "") + "\n".join(head)
+
+
+def copy(app: Sphinx, exception) -> None:
+    """The modules as they are: a browser reads them without a bundler."""
+    if exception is None and app.builder.format == "html":
+        copy_asset(str(MODULES), str(Path(app.outdir) / FOLDER))
+
+
+def setup(app: Sphinx):
+    app.add_node(explorable, html=(visit, None))
+    app.add_directive("explorable", Explorable)
+    app.connect("html-page-context", load)
+    app.connect("build-finished", copy)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
