@@ -119,14 +119,19 @@ class EightSchools extends Explorable {
     const j = order[0];
     const c = this.chosen;
     if (this.gripNear(x, y) && near(j) > HANDLE) {
-      this.follow(event, (_, to) => this.measure(c, up.inverse(to) - this.y[c]));
+      this.follow(event, (_, to) => this.measure(c, up.inverse(to) - this.y[c]), {
+        holding: true,
+      });
     } else if (near(j) < 2 * HANDLE) {
       const shift = this.y[j] - up.inverse(y);
       this.frozen = this.span;
       this.handles[j].focus({ preventScroll: true });
-      this.follow(event, (_, to) => this.move(j, up.inverse(to) + shift), () => {
+      const onEnd = () => {
         this.frozen = null;
         this.update();
+      };
+      this.follow(event, (_, to) => this.move(j, up.inverse(to) + shift), {
+        holding: true, onEnd,
       });
     } else if (x < this.right + HANDLE) {
       const { min, max, step } = this.ranges.tau;

@@ -144,6 +144,11 @@ export class Explorable extends HTMLElement {
     this.build(data);
     this.querySelector(".explorable-off").remove();
     this.append(this.drawing, this.controls, this.summary);
+    // What is held with a finger must not scroll the page; touch-action on a part
+    // of a drawing does not see to that in every browser.
+    const keep = (event) => this.holding && event.preventDefault();
+    this.drawing.addEventListener("touchstart", keep, { passive: false });
+    this.drawing.addEventListener("touchmove", keep, { passive: false });
     this.setAttribute("ready", "");
     new ResizeObserver(() => this.update(false)).observe(this);
     this.frame();
@@ -178,10 +183,11 @@ export class Explorable extends HTMLElement {
     return [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
   }
 
-  /** Follow a pointer from here until it is let go. */
-  follow(event, onMove, onEnd = () => {}) {
+  /** Follow a pointer from here until it is let go; a held one never scrolls. */
+  follow(event, onMove, { holding = false, onEnd = () => {} } = {}) {
     if (event.button) return;
     event.preventDefault();
+    this.holding = holding;
     const target = this.drawing;
     target.setPointerCapture(event.pointerId);
     const move = (e) => e.pointerId === event.pointerId && onMove(...this.place(e));
@@ -190,6 +196,7 @@ export class Explorable extends HTMLElement {
       target.removeEventListener("pointermove", move);
       target.removeEventListener("pointerup", end);
       target.removeEventListener("pointercancel", end);
+      this.holding = false;
       onEnd();
     };
     target.addEventListener("pointermove", move);

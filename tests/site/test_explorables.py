@@ -192,6 +192,33 @@ def test_eight_schools_by_pointer(window):
         assert not visit.errors
 
 
+def test_a_finger_moves_a_school_and_not_the_page(browser, server):
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+    )
+    page = context.new_page()
+    page.goto(f"{server}/{PAGE}")
+    handle = page.locator("eight-schools[ready] .handle").first
+    handle.wait_for()
+    page.evaluate("""() => {
+        const top = document.querySelector("eight-schools").getBoundingClientRect().top;
+        scrollTo({ top: top + scrollY - 150, behavior: "instant" }); }""")
+    page.wait_for_timeout(500)
+    box, before = handle.bounding_box(), page.evaluate("scrollY")
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    finger = context.new_cdp_session(page)
+    for kind, dy in [("Start", 0), *(("Move", 10 * k) for k in range(1, 7))]:
+        finger.send("Input.dispatchTouchEvent", {
+            "type": f"touch{kind}", "touchPoints": [{"x": x, "y": y - dy}],
+        })
+        page.wait_for_timeout(30)
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_timeout(300)
+    assert answers(page, "own estimate")[0] > Y[0] + 7
+    assert page.evaluate("scrollY") == before
+    context.close()
+
+
 def test_on_paper_the_figure_stays_and_its_controls_do_not(window):
     with window(scheme="dark") as visit:
         page = visit.open(PAGE)
