@@ -138,18 +138,3 @@ export function posterior(y, sigma, logPrior = PRIORS.flat()) {
     },
   };
 }
-
-/**
- * Partial pooling of one group with known parameters: the share B of the way from
- * its own mean to the population's, the estimate, and the estimate's sd.
- */
-export function partialPooling({ n, own, sigma, mu, tau }) {
-  const within = (sigma * sigma) / n;
-  const B = within / (within + tau * tau);
-  return {
-    B,
-    within,
-    estimate: (1 - B) * own + B * mu,
-    sd: Math.sqrt((1 - B) * within),
-  };
-}
