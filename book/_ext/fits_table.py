@@ -14,11 +14,11 @@ COLUMNS = (
     "Fit",
     "Sampler",
     "Chains × draws",
-    "Largest R-hat",
-    "Smallest bulk ESS",
-    "Smallest tail ESS",
+    "R-hat",
+    "Bulk ESS",
+    "Tail ESS",
     "Divergences",
-    "Smallest E-BFMI",
+    "E-BFMI",
     "Verdict",
 )
 
