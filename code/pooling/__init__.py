@@ -5,7 +5,7 @@ what would distract from them. Dependencies point one way: ``exact`` knows no
 plots, ``plots`` knows no models.
 """
 
-from pooling import datasets, diagnostics, exact, plots, simulate
+from pooling import datasets, diagnostics, exact, exercises, plots, simulate
 from pooling._glue import glue
 from pooling.diagnostics import UnsoundFit, check, diagnose
 
@@ -16,6 +16,7 @@ __all__ = [
     "diagnose",
     "diagnostics",
     "exact",
+    "exercises",
     "glue",
     "plots",
     "simulate",
