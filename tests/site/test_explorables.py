@@ -1,298 +1,214 @@
-"""The figures that answer back: exact, by keyboard alone, and silent."""
+"""What holds of every figure that answers back, whatever it is about."""
 
 from __future__ import annotations
 
 import gzip
 import json
+import re
 
 import numpy as np
 import pytest
-from scipy import integrate, stats
 
-from pooling import datasets, exact, plots
+from answering import explorables, ready, start
+from axe import violations
+from built import SOURCES
+from pooling import plots
 
-PAGE = "book/why-hierarchy/what-is-a-hierarchical-prior.html"
 LARGEST = 15_000  # bytes of a module, compressed
-SCHOOLS = datasets.load_eight_schools()
-Y, SE = (SCHOOLS[name].to_numpy(float) for name in ("effect", "se"))
+SMALLEST = 24  # px: what a finger can hit
+EVERY = pytest.mark.parametrize("name,path", explorables())
+WINDOWS = pytest.mark.parametrize("size,scheme", [
+    ("wide", "light"), ("wide", "dark"), ("phone", "light"), ("phone", "dark"),
+])
 
-SOLVE = """async ([y, sigma, kind, scale, taus]) => {
-    const { posterior, PRIORS, givenTau } = await import("/explorables/exact.js");
-    const fit = posterior(y, sigma, PRIORS[kind](scale));
-    return { ...fit, density: taus.map(fit.densityTau), tail: taus.map(fit.tailTau),
-             given: taus.map(tau => givenTau(y, sigma, tau)) };
+CONTROLS = """figure => [...figure.querySelectorAll(
+    "input, select, button, textarea, summary, a[href], [tabindex='0']")]
+    .filter(e => !e.disabled && e.checkVisibility())"""
+NAMES = f"""figure => ({CONTROLS})(figure).map(e => (e.getAttribute("aria-label")
+    || [...(e.labels ?? [])].map(l => l.textContent).join(" ")
+    || e.textContent).trim())"""
+# What can show a focus, of a control and of what it is made of.
+LOOKS = f"""figure => ({CONTROLS})(figure).map(control =>
+    [control, ...control.querySelectorAll("*")].map(e => {{
+        const s = getComputedStyle(e);
+        return [s.outline, s.stroke, s.strokeWidth, s.boxShadow, s.border].join();
+    }}).join())"""
+FOCUSED = f"figure => ({CONTROLS})(figure).indexOf(document.activeElement)"
+DRAWN = """figure => [...figure.querySelectorAll("svg, canvas")].map(e =>
+    e.outerHTML + (e.toDataURL?.() ?? "")).join()"""
+CUT_OFF = """figure => [...figure.querySelectorAll("svg text")].filter(t => {
+    const [word, all] = [t, t.closest("svg")].map(e => e.getBoundingClientRect());
+    return word.width && (word.left < all.left - 1 || word.right > all.right + 1
+        || word.top < all.top - 1 || word.bottom > all.bottom + 1);
+}).map(t => t.textContent)"""
+# Each slider once through its range: what the script takes, and the screen.
+SWEEP = """async figure => {
+    const script = [], screen = [];
+    const frame = () => new Promise(requestAnimationFrame);
+    for (const input of figure.querySelectorAll("input[type=range]")) {
+        const { min, max } = input;
+        let before = await frame();
+        for (let k = 0; k < 40; k++) {
+            const began = performance.now();
+            input.value = Number(min) + (k / 39) * (max - min);
+            input.dispatchEvent(new Event("input", { bubbles: true }));
+            figure.frame();
+            script.push(performance.now() - began);
+            const now = await frame();
+            screen.push(now - before);
+            before = now;
+        }
+    }
+    return { script, screen };
 }"""
-PRIORS = {
-    "flat": lambda scale: None,
-    "half-normal": lambda scale: stats.halfnorm(scale=scale),
-    "half-cauchy": lambda scale: stats.halfcauchy(scale=scale),
-}
 
 
-def changed(y=None, se=None):
-    """The data, with some schools' numbers replaced."""
-    ys, ses = Y.copy(), SE.copy()
-    for place, value in (y or {}).items():
-        ys[place] = value
-    for place, value in (se or {}).items():
-        ses[place] = value
-    return ys, ses
+def test_every_explorable_of_a_chapter_is_built():
+    directive = re.compile(r"^`{3,}\{explorable\} *([\w-]+)", re.MULTILINE)
+    written = {
+        (name, file.relative_to(SOURCES).with_suffix(".html").as_posix())
+        for file in (SOURCES / "book").rglob("*.md")
+        for name in directive.findall(file.read_text(encoding="utf-8"))
+    }
+    assert set(explorables()) == written != set()
 
 
-DATA = {
-    "observed": changed(),
-    "A at 100": changed({0: 100}),
-    "far apart": changed({0: 150, 2: -50}),
-    "A precise and far": changed({0: 150, 2: -50}, {0: 2}),
-    "all alike": (np.full(8, 5.0), np.full(8, 10.0)),
-    "the least precise": changed(se={j: 40 for j in range(8)}),
-}
+def test_only_pages_with_an_explorable_load_one(site):
+    with_one = {path for _, path in explorables()}
+    for file in site.rglob("*.html"):
+        page = file.read_text(encoding="utf-8")
+        path = file.relative_to(site).as_posix()
+        assert ('class="explorable' in page) == (path in with_one), path
+        assert ("explorables/" in page) == (path in with_one), path
 
 
-@pytest.fixture(scope="module")
-def solve(window):
-    with window() as visit:
-        page = visit.open("genindex.html")
-        yield lambda *problem: page.evaluate(SOLVE, list(problem))
-        assert not visit.errors
+def test_every_module_is_small(site):
+    modules = {m.name: m.read_bytes() for m in (site / "explorables").iterdir()}
+    assert {f"{name}.js" for name, _ in explorables()} < modules.keys()
+    for name, content in modules.items():
+        assert len(gzip.compress(content)) < LARGEST, name
 
 
-@pytest.mark.parametrize("kind,scale", [
-    ("flat", 1), ("half-normal", 10), ("half-normal", 5), ("half-cauchy", 5),
-    ("half-cauchy", 25),
-])
-@pytest.mark.parametrize("name", DATA)
-def test_the_browser_finds_the_exact_posterior(name, kind, scale, solve):
-    y, se = DATA[name]
-    taus = [0.5, 5.0, 30.0, 80.0]
-    found = solve(y.tolist(), se.tolist(), kind, scale, taus)
-    fit = exact.normal_hierarchy(y, se, tau_prior=PRIORS[kind](scale))
-    close = {"rtol": 1e-6, "atol": 0}
-    for parameter in ("tau", "mu"):
-        moments = [fit.mean(parameter), fit.sd(parameter)]
-        np.testing.assert_allclose(
-            [found[parameter]["mean"], found[parameter]["sd"]], moments, **close
-        )
-    np.testing.assert_allclose(found["mean"], fit.mean("theta"), **close)
-    np.testing.assert_allclose(found["sd"], fit.sd("theta"), **close)
-    np.testing.assert_allclose(
-        found["density"], fit.density_tau(np.array(taus)), **close
-    )
-    # 1 - cdf has no digits left far out; an integral of the density has.
-    tail = [
-        integrate.quad(
-            lambda x: float(fit.density_tau(np.exp(x)) * np.exp(x)),
-            np.log(tau), np.log(tau) + 12, epsabs=0, epsrel=1e-10, limit=500,
-        )[0]
-        for tau in taus
-    ]
-    np.testing.assert_allclose(found["tail"], tail, **close)
-    for tau, here in zip(taus, found["given"], strict=True):
-        given = fit.given_tau(tau)
-        np.testing.assert_allclose(here["mean"], given.theta_mean, **close)
-        np.testing.assert_allclose(here["sd"], given.theta_sd, **close)
-
-
-def answers(page, row):
-    """A row of the figure's table, as numbers."""
-    cells = page.locator(f"eight-schools tbody tr:has(th:text-is('{row}')) td")
-    return [float(t.replace("\u2212", "-")) for t in cells.all_inner_texts()]
-
-
-def said(page, words):
-    """Wait until the figure says these words, and return all it says."""
-    status = page.locator("eight-schools [role=status]")
-    status.filter(has_text=words).wait_for()
-    return status.inner_text()
-
-
-def tab_to(page, label):
-    for _ in range(40):
-        page.keyboard.press("Tab")
-        here = page.evaluate("document.activeElement.getAttribute('aria-label') ||"
-                             " document.activeElement.labels?.[0].textContent")
-        if here and here.startswith(label):
-            return
-    pytest.fail(f"{label} is out of the keyboard's reach")
-
-
-def start(page):
-    """Put the keyboard just before the figure."""
-    page.locator("eight-schools[ready]").wait_for()
-    page.evaluate("""() => {
-        const figure = document.querySelector("eight-schools");
-        figure.tabIndex = -1; figure.focus(); figure.removeAttribute("tabindex"); }""")
-
-
-@pytest.mark.parametrize("name,scheme", [
-    ("wide", "light"), ("wide", "dark"), ("phone", "light"),
-])
-def test_eight_schools_by_keyboard_alone(name, scheme, window):
-    with window(name, scheme) as visit:
-        page = visit.open(PAGE)
-        start(page)
-        fit = exact.normal_hierarchy(Y, SE)
-        assert answers(page, "averaged over τ") == list(np.round(fit.mean("theta"), 1))
-
-        tab_to(page, "School A")
-        page.keyboard.press("Shift+ArrowUp")
-        said(page, "A's estimate +10")
-        raised = exact.normal_hierarchy(*changed({0: 38}))
-        assert answers(page, "averaged over τ") == list(
-            np.round(raised.mean("theta"), 1)
-        )
-        gain = raised.mean("theta")[1] - fit.mean("theta")[1]
-        assert f"B +{gain:.1f}" in said(page, "The others")
-        page.keyboard.press("ArrowDown")
-        said(page, "A's estimate +9")
-        page.keyboard.press("[")
-        said(page, f"A's standard error is {SE[0] - 1:.0f}")
-        page.keyboard.press("Escape")
-        page.wait_for_timeout(600)
-        assert set(answers(page, "change from the observed")) == {0.0}
-
-        tab_to(page, "School C")
-        page.keyboard.press("Home")
-        assert "A" in said(page, "Lower C further, and these rise").split("rise: ")[1]
-        page.keyboard.press("Escape")
-
-        tab_to(page, "τ, the sd between schools")
-        page.keyboard.press("Home")
-        said(page, "Were τ 0.0")
-        complete = np.sum(Y / SE**2) / np.sum(1 / SE**2)
-        assert set(answers(page, "if τ were 0.0")) == {round(complete, 1)}
-
-        tab_to(page, "Prior of τ")
-        page.keyboard.press("ArrowDown")
-        narrow = exact.normal_hierarchy(Y, SE, tau_prior=stats.halfnorm(scale=10))
-        said(page, f"expect τ to be {narrow.mean('tau'):.1f}")
-        assert not visit.errors and not visit.outside
-
-
-def test_eight_schools_by_pointer(window):
-    with window() as visit:
-        page = visit.open(PAGE)
-        page.locator("eight-schools[ready]").wait_for()
-        handle = page.locator("eight-schools .handle").first
-        handle.scroll_into_view_if_needed()
-        page.mouse.wheel(0, -150)
-        page.wait_for_timeout(300)
-        box = handle.bounding_box()
-        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-        page.mouse.move(x, y)
-        page.mouse.down()
-        page.mouse.move(x, y - 40, steps=4)
-        page.mouse.up()
-        said(page, "A's estimate +")
-        assert answers(page, "own estimate")[0] > Y[0]
-        assert answers(page, "own estimate")[1:] == list(Y[1:])
-        page.get_by_role("button", name="Back to what was observed").click()
-        page.wait_for_timeout(600)
-        assert answers(page, "own estimate") == list(Y)
-        assert not visit.errors
-
-
-def test_a_finger_moves_a_school_and_not_the_page(browser, server):
-    context = browser.new_context(
-        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
-    )
+@EVERY
+def test_without_scripts_there_are_words(name, path, browser, server):
+    context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(f"{server}/{PAGE}")
-    handle = page.locator("eight-schools[ready] .handle").first
-    handle.wait_for()
-    page.evaluate("""() => {
-        const top = document.querySelector("eight-schools").getBoundingClientRect().top;
-        scrollTo({ top: top + scrollY - 150, behavior: "instant" }); }""")
-    page.wait_for_timeout(500)
-    box, before = handle.bounding_box(), page.evaluate("scrollY")
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    finger = context.new_cdp_session(page)
-    for kind, dy in [("Start", 0), *(("Move", 10 * k) for k in range(1, 7))]:
-        finger.send("Input.dispatchTouchEvent", {
-            "type": f"touch{kind}", "touchPoints": [{"x": x, "y": y - dy}],
-        })
-        page.wait_for_timeout(30)
-    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    page.wait_for_timeout(300)
-    assert answers(page, "own estimate")[0] > Y[0] + 7
-    assert page.evaluate("scrollY") == before
+    page.goto(f"{server}/{path}")
+    words = page.locator(f"{name} .explorable-off")
+    assert words.is_visible()
+    described = page.locator(f"{name} .explorable-description").inner_text().strip()
+    assert described and described in words.inner_text()
     context.close()
 
 
-def test_on_paper_the_figure_stays_and_its_controls_do_not(window):
+@EVERY
+@WINDOWS
+def test_nothing_shuts_readers_out(name, path, size, scheme, window):
+    with window(size, scheme) as visit:
+        page = visit.open(path)
+        figure = ready(page, name)
+        assert not figure.evaluate(CUT_OFF)
+        assert not visit.errors and not visit.outside
+        assert not violations(page, f"figure:has({name})")
+
+
+@EVERY
+def test_every_control_has_a_name_and_room_for_a_finger(name, path, window):
+    with window("phone") as visit:
+        figure = ready(visit.open(path), name)
+        names = figure.evaluate(NAMES)
+        assert names and all(names), names
+        # What is in a drawing listens around itself too.
+        boxes = [
+            (control.bounding_box(), control.evaluate("e => e.outerHTML"))
+            for control in figure.locator("input, select, button").all()
+        ]
+        small = [e for box, e in boxes if min(box["width"], box["height"]) < SMALLEST]
+        assert not small
+
+
+@EVERY
+def test_the_keyboard_reaches_every_control_and_shows_where_it_is(name, path, window):
+    with window() as visit:
+        page = visit.open(path)
+        start(page, name)
+        figure = page.locator(name)
+        idle = figure.evaluate(LOOKS)
+        missing = set(range(len(idle)))
+        for _ in range(len(idle) + 1):
+            page.keyboard.press("Tab")
+            page.wait_for_timeout(50)  # a handle may be chosen by its focus
+            here = figure.evaluate(FOCUSED)
+            if here < 0:
+                break
+            missing.discard(here)
+            assert figure.evaluate(LOOKS)[here] != idle[here], "no focus to be seen"
+        names = figure.evaluate(NAMES)
+        assert not [names[k] for k in missing], "out of the keyboard's reach"
+        assert figure.evaluate(FOCUSED) < 0, "the keyboard is caught"
+
+
+@EVERY
+def test_every_choice_changes_the_figure_and_its_words(name, path, window):
+    with window() as visit:
+        page = visit.open(path)
+        figure = ready(page, name)
+        status = figure.locator("[role=status]")
+        page.wait_for_timeout(600)
+        first = status.inner_text()
+        assert len(first) > 20
+        controls = figure.locator("input[type=range], select")
+        assert controls.count()
+        for control in controls.all():
+            seen = figure.inner_html() + str(control.input_value())
+            for key in ("ArrowDown", "ArrowUp", "ArrowUp"):  # one may be at its end
+                control.press(key)
+                page.wait_for_timeout(60)
+                if figure.inner_html() + str(control.input_value()) != seen:
+                    break
+            else:
+                pytest.fail(f"nothing happens: {control.evaluate('e => e.outerHTML')}")
+        page.wait_for_timeout(1000)
+        assert status.inner_text() != first
+        assert not visit.errors and not visit.outside
+
+
+@EVERY
+def test_nothing_moves_by_itself_for_who_wants_less_motion(name, path, window):
+    with window() as visit:
+        visit.page.emulate_media(reduced_motion="reduce")
+        figure = ready(visit.open(path), name)
+        figure.scroll_into_view_if_needed()
+        visit.page.wait_for_timeout(300)
+        before = figure.evaluate(DRAWN)
+        visit.page.wait_for_timeout(500)
+        assert figure.evaluate(DRAWN) == before
+
+
+@EVERY
+def test_on_paper_the_figure_stays_and_its_controls_do_not(name, path, window):
     with window(scheme="dark") as visit:
-        page = visit.open(PAGE)
-        page.locator("eight-schools[ready]").wait_for()
+        page = visit.open(path)
+        figure = ready(page, name)
         page.emulate_media(media="print")
-        assert page.locator("eight-schools > svg").is_visible()
-        assert page.locator("eight-schools table").is_visible()
-        assert not page.locator("eight-schools input").first.is_visible()
+        assert figure.locator("svg, canvas").first.is_visible()
+        assert figure.locator("[role=status]").is_visible()
+        for control in figure.locator("input, select, button").all():
+            assert not control.is_visible()
         ink = "getComputedStyle(document.querySelector('.explorable'))"
         colour = page.evaluate(f"{ink}.getPropertyValue('--ink')").strip()
         assert colour == plots.PALETTE["ink"][0]
 
 
-def test_the_focus_can_be_seen(window):
-    with window() as visit:
-        page = visit.open(PAGE)
-        start(page)
-        ring = "document.querySelector('eight-schools .handle circle')"
-        before = page.evaluate(f"getComputedStyle({ring}).strokeWidth")
-        tab_to(page, "School A")
-        assert page.evaluate(f"getComputedStyle({ring}).strokeWidth") != before
-
-
-def test_without_scripts_there_are_words(browser, server):
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(f"{server}/{PAGE}")
-    words = page.locator("eight-schools .explorable-off")
-    assert words.is_visible() and "A slider chooses tau" in words.inner_text()
-    context.close()
-
-
-def test_only_pages_with_an_explorable_load_one(site):
-    for file in (site / "book").rglob("*.html"):
-        page = file.read_text(encoding="utf-8")
-        assert ("explorables/" in page) == ("<eight-schools" in page), file
-
-
-def test_every_module_is_small(site):
-    modules = sorted((site / "explorables").iterdir())
-    assert {"exact.js", "eight-schools.js"} <= {m.name for m in modules}
-    for module in modules:
-        assert len(gzip.compress(module.read_bytes())) < LARGEST, module.name
-
-
-def test_a_frame_takes_little(window, record_testsuite_property, capsys):
+@EVERY
+def test_a_frame_takes_little(name, path, window, record_testsuite_property, capsys):
     """Measured and told, not judged: it depends on the machine."""
     with window() as visit:
-        page = visit.open(PAGE)
-        page.locator("eight-schools[ready]").wait_for()
-        times = page.evaluate("""() => {
-            const figure = document.querySelector("eight-schools");
-            return Array.from({ length: 60 }, (_, k) => {
-                figure.y[0] = 2 * k; figure.frame(); return figure.milliseconds; });
-        }""")
-    told = {"median": np.median(times), "95 %": np.quantile(times, 0.95)}
-    told = json.dumps({name: round(float(ms), 1) for name, ms in told.items()})
-    record_testsuite_property("eight-schools, ms a frame", told)
+        times = ready(visit.open(path), name).evaluate(SWEEP)
+    told = {
+        kind: [round(float(np.quantile(ms, q)), 1) for q in (0.5, 0.95)]
+        for kind, ms in times.items()
+    }
+    record_testsuite_property(f"{name}, ms a frame, median and 95 %", json.dumps(told))
     with capsys.disabled():
-        print(f"\neight-schools, ms a frame: {told}")
-
-
-def test_what_the_chapter_says_of_a_falling_c():
-    """Who turns back first, who goes on, and what precision does."""
-    falling = np.arange(Y[2], -101, -1)  # as far as the slider goes
-    y = np.tile(Y, (len(falling), 1))
-    y[:, 2] = falling
-    mean = exact.normal_hierarchy(y, SE).mean("theta")
-    turns = dict(zip("ABCDEFGH", falling[mean.argmin(axis=0)], strict=True))
-    assert min(turns["A"], turns["G"]) > max(turns[s] for s in "BDH")
-    assert min(turns[s] for s in "BDH") > falling[-1]
-    assert turns["E"] == turns["F"] == falling[-1]
-    precise = exact.normal_hierarchy(y, changed(se={2: 5})[1]).mean("theta")
-    drop, precise_drop = (m[0] - m.min(axis=0) for m in (mean, precise))
-    others = np.arange(8) != 2
-    assert (precise_drop < drop)[others].all()
-    assert (falling[precise.argmin(axis=0)] > -10)[[0, 1, 3, 6, 7]].all()
+        print(f"\n{name}, ms a frame, median and 95 %: {json.dumps(told)}")
