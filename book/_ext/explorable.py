@@ -48,8 +48,24 @@ def eight_schools() -> dict:
     }
 
 
+def climb_the_ridge() -> dict:
+    """The eight schools again, and where a climb may start."""
+    schools = datasets.load_eight_schools()
+    return {
+        "schools": schools["school"].tolist(),
+        "observed": schools["effect"].tolist(),
+        "standardErrors": schools["se"].tolist(),
+        "priors": [
+            *({"name": f"half-normal({s})", "scale": s} for s in (5, 20, 80)),
+            {"name": "flat", "scale": None},
+        ],
+        "usual": 1,
+        "range": {"min": 0.1, "max": 100},
+    }
+
+
 #: Name of the element -> what makes its data.
-DATA = {"eight-schools": eight_schools}
+DATA = {"climb-the-ridge": climb_the_ridge, "eight-schools": eight_schools}
 
 
 class explorable(nodes.General, nodes.Element):

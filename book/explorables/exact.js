@@ -29,7 +29,7 @@ export const PRIOR_DENSITIES = {
 };
 
 /** What is known for a given tau: of mu, and how well tau explains the data. */
-function muGiven(y, sigma, tau) {
+export function muGiven(y, sigma, tau) {
   let precision = 0;
   let pull = 0;
   let logWeights = 0;

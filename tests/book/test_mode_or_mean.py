@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import optimize, stats
+from scipy import integrate, optimize, stats
 
 from pooling import datasets, exact
 
@@ -49,6 +49,24 @@ def test_find_map_finds_the_noncentered_mode(numbers):
     assert value(numbers, "mm-map-tau") == pytest.approx(tau, abs=0.02)
     assert value(numbers, "mm-map-a") == pytest.approx(mu + tau * z[0], abs=0.05)
     assert value(numbers, "mm-map-c") == pytest.approx(mu + tau * z[2], abs=0.05)
+
+
+def test_probability_near_a_mode_and_near_the_mean(numbers, posterior):
+    for name, tau in (
+        ("mode", value(numbers, "mm-map-tau")),
+        ("mean", posterior.mean("tau")),
+    ):
+        taus = np.linspace(tau / 2, 2 * tau, 2001)
+        share = integrate.simpson(posterior.density_tau(taus), x=taus)
+        assert value(numbers, f"mm-near-{name}") == pytest.approx(100 * share, abs=0.01)
+
+
+def test_the_marginal_density_has_a_top_at_zero(numbers, posterior):
+    taus = np.r_[0, np.geomspace(1e-4, 100, 400)]
+    density = posterior.density_tau(taus)
+    assert density.argmax() == 0
+    rise = np.log(density[0] / posterior.density_tau(posterior.mean("tau")))
+    assert value(numbers, "mm-low-rise") == pytest.approx(rise, abs=1e-6)
 
 
 def test_centered_density_is_unbounded(numbers):
