@@ -37,7 +37,8 @@ def tab_to(page, label):
     for _ in range(40):
         page.keyboard.press("Tab")
         here = page.evaluate("document.activeElement.getAttribute('aria-label') ||"
-                             " document.activeElement.labels?.[0].textContent")
+                             " document.activeElement.labels?.[0]?.textContent ||"
+                             " document.activeElement.textContent")
         if here and here.startswith(label):
             return
     pytest.fail(f"{label} is out of the keyboard's reach")

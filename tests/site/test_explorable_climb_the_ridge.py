@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
-
+from answering import ready, said, start, tab_to
 from axe import violations
 import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from pooling import datasets, exact, plots
+from pooling import datasets, exact
 
 PAGE = "book/posterior/mode-or-mean.html"
-LARGEST = 15_000  # bytes, compressed, of the module and what only it needs
+NAME = "climb-the-ridge"
 SCHOOLS = datasets.load_eight_schools()
 Y, SE = (SCHOOLS[name].to_numpy(float) for name in ("effect", "se"))
 SCALES = [5, 20, 80, None]  # None is flat
@@ -212,37 +211,16 @@ def test_the_marginal_climb_ends_at_zero(scale, run):
     assert end["heights"][-1] - end["heights"][0] == pytest.approx(rise, abs=1e-4)
 
 
-def said(page, words):
-    """Wait until the figure says these words, and return all it says."""
-    status = page.locator("climb-the-ridge [role=status]")
-    status.filter(has_text=words).wait_for()
-    return status.inner_text()
-
-
 def row(page, name):
     """A row of the figure's table, in words."""
-    cells = page.locator(f"climb-the-ridge tbody tr:has(th:text-is('{name}')) td")
+    cells = page.locator(f"{NAME} tbody tr:has(th:text-is('{name}')) td")
     return cells.all_inner_texts()
 
 
-def start(page):
-    """Put the keyboard just before the figure."""
-    page.locator("climb-the-ridge[ready]").wait_for()
-    page.evaluate("""() => {
-        const figure = document.querySelector("climb-the-ridge");
-        figure.tabIndex = -1; figure.focus(); figure.removeAttribute("tabindex"); }""")
-
-
-def tab_to(page, label):
+def go_to(page, label):
     """Go with Tab, from before the figure, to what has this name."""
-    start(page)
-    for _ in range(12):
-        page.keyboard.press("Tab")
-        here = page.evaluate("""() => { const at = document.activeElement;
-            return at.labels?.[0]?.textContent ?? at.textContent; }""")
-        if here == label:
-            return
-    pytest.fail(f"{label} is out of the keyboard's reach")
+    start(page, NAME)
+    tab_to(page, label)
 
 
 @pytest.mark.parametrize("name,scheme", [
@@ -252,78 +230,78 @@ def test_by_keyboard_alone(name, scheme, window):
     with window(name, scheme) as visit:
         page = visit.open(PAGE)
         page.emulate_media(reduced_motion="reduce", color_scheme=scheme)
-        start(page)
+        ready(page, NAME)
         fit = exact.normal_hierarchy(Y, SE, tau_prior=stats.halfnorm(scale=20))
         mean = fit.mean("tau")
         near = float(fit.cdf("tau", 2 * mean) - fit.cdf("tau", mean / 2))
-        assert f"{100 * near:.0f} %" in said(page, f"starts at τ = {mean:.1f}")
+        assert f"{100 * near:.0f} %" in said(page, NAME, f"starts at τ = {mean:.1f}")
 
-        tab_to(page, "Step")
+        go_to(page, "Step")
         page.keyboard.press("Space")
-        said(page, "after 1 step;")
-        tab_to(page, "Play")
+        said(page, NAME, "after 1 step;")
+        go_to(page, "Play")
         page.keyboard.press("Enter")
-        words = said(page, "after 61 steps")
+        words = said(page, NAME, "after 61 steps")
         assert "rises by 18.4 with every factor of ten" in words  # 8 log 10
         assert "less than 0.1 points apart" in words
 
-        tab_to(page, "Climb")
+        go_to(page, "Climb")
         page.keyboard.press("ArrowDown")
-        tab_to(page, "Play")
+        go_to(page, "Play")
         page.keyboard.press("Enter")
         mode = np.exp(optimize.minimize_scalar(
             lambda x: -profile(np.exp(x), 20)[0], bounds=(1, 5), method="bounded"
         ).x)
-        words = said(page, f"The non-centered climb is at τ = {mode:.1f}")
+        words = said(page, NAME, f"The non-centered climb is at τ = {mode:.1f}")
         assert f"above it {100 * (1 - fit.cdf('tau', mode)):.1f} %" in words
         assert row(page, "joint, non-centered")[1] == f"{mode:.1f}"
         assert row(page, "joint, centered")[0] == "61"  # it stays to be compared with
 
-        tab_to(page, "Climb")
+        go_to(page, "Climb")
         page.keyboard.press("ArrowDown")
-        tab_to(page, "Play")
+        go_to(page, "Play")
         page.keyboard.press("Enter")
-        said(page, "the top is at τ = 0")
+        said(page, NAME, "the top is at τ = 0")
 
-        tab_to(page, "Reset")
+        go_to(page, "Reset")
         page.keyboard.press("Enter")
-        said(page, f"The climb of the marginal starts at τ = {mean:.1f}")
+        said(page, NAME, f"The climb of the marginal starts at τ = {mean:.1f}")
         assert row(page, "joint, centered")[0] == "0"
 
-        tab_to(page, "Start at τ")
+        go_to(page, "Start at τ")
         page.keyboard.press("End")
-        said(page, "starts at τ = 100,")
-        tab_to(page, "Prior of τ")
+        said(page, NAME, "starts at τ = 100,")
+        go_to(page, "Prior of τ")
         page.keyboard.press("ArrowDown")
         page.keyboard.press("ArrowDown")
         free = exact.normal_hierarchy(Y, SE)
-        said(page, f"The posterior mean of τ is {free.mean('tau'):.1f}")
+        said(page, NAME, f"The posterior mean of τ is {free.mean('tau'):.1f}")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert not visit.errors and not visit.outside
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["wide", "phone"])
-def test_axe_finds_nothing(name, scheme, window):
+def test_axe_finds_nothing_after_a_climb(name, scheme, window):
     with window(name, scheme) as visit:
         page = visit.open(PAGE)
         page.emulate_media(reduced_motion="reduce", color_scheme=scheme)
-        page.locator("climb-the-ridge[ready]").wait_for()
+        ready(page, NAME)
         page.get_by_role("button", name="Play", exact=True).click()
-        said(page, "after 60 steps")
-        assert not violations(page, "figure:has(climb-the-ridge)")
+        said(page, NAME, "after 60 steps")
+        assert not violations(page, f"figure:has({NAME})")
 
 
 def test_with_motion_the_climb_can_be_watched_and_paused(window):
     with window() as visit:
         page = visit.open(PAGE)
-        page.locator("climb-the-ridge[ready]").wait_for()
+        ready(page, NAME)
         steps = lambda: int(row(page, "joint, centered")[0])  # noqa: E731
         page.get_by_role("button", name="Play", exact=True).click()
         page.wait_for_function("""() => { const n = Number(document.querySelector(
             "climb-the-ridge tbody td").textContent); return n > 3 && n < 60; }""")
         page.get_by_role("button", name="Pause", exact=True).click()
-        said(page, "The centered climb is at")
+        said(page, NAME, "The centered climb is at")
         paused = steps()
         page.wait_for_timeout(400)
         assert 3 < steps() == paused < 60
@@ -333,61 +311,19 @@ def test_with_motion_the_climb_can_be_watched_and_paused(window):
 def test_the_start_is_dragged(window):
     with window() as visit:
         page = visit.open(PAGE)
-        drawing = page.locator("climb-the-ridge[ready] > svg")
+        drawing = ready(page, NAME).locator("> svg")
         drawing.scroll_into_view_if_needed()
         page.evaluate("scrollBy({ top: -150, behavior: 'instant' })")
         page.wait_for_timeout(300)
-        ring = page.locator("climb-the-ridge .begun").bounding_box()
+        ring = page.locator(f"{NAME} .begun").bounding_box()
         x, y = ring["x"] + ring["width"] / 2, ring["y"] + ring["height"] / 2
         page.mouse.move(x, y)
         page.mouse.down()
         page.mouse.move(x + 60, y, steps=4)
         page.mouse.up()
-        said(page, "starts at τ = ")
+        said(page, NAME, "starts at τ = ")
         page.wait_for_timeout(600)
-        moved = page.locator("climb-the-ridge .begun").bounding_box()
+        moved = page.locator(f"{NAME} .begun").bounding_box()
         assert moved["x"] == pytest.approx(ring["x"] + 60, abs=1.5)
         assert float(row(page, "joint, centered")[1]) > 10
         assert not visit.errors
-
-
-def test_on_paper_and_without_scripts(window, browser, server):
-    with window(scheme="dark") as visit:
-        page = visit.open(PAGE)
-        page.locator("climb-the-ridge[ready]").wait_for()
-        page.emulate_media(media="print")
-        assert page.locator("climb-the-ridge > svg").is_visible()
-        assert page.locator("climb-the-ridge table").is_visible()
-        assert not page.get_by_role("button", name="Play", exact=True).is_visible()
-        ink = "getComputedStyle(document.querySelector('.explorable'))"
-        colour = page.evaluate(f"{ink}.getPropertyValue('--ink')").strip()
-        assert colour == plots.PALETTE["ink"][0]
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(f"{server}/{PAGE}")
-    words = page.locator("climb-the-ridge .explorable-off")
-    assert words.is_visible() and "rises to the left" in words.inner_text()
-    context.close()
-
-
-def test_it_is_small(site):
-    folder = site / "explorables"
-    own = [folder / "climb-the-ridge.js", folder / "ridge.js"]
-    assert sum(len(gzip.compress(m.read_bytes())) for m in own) < LARGEST
-
-
-def test_a_frame_takes_little(window, record_testsuite_property, capsys):
-    """Measured and told, not judged: it depends on the machine."""
-    with window() as visit:
-        page = visit.open(PAGE)
-        page.locator("climb-the-ridge[ready]").wait_for()
-        times = page.evaluate("""() => {
-            const figure = document.querySelector("climb-the-ridge");
-            return Array.from({ length: 60 }, () => {
-                figure.advance(); figure.frame(); return figure.milliseconds; });
-        }""")
-    told = {name: round(float(np.quantile(times, q)), 1)
-            for name, q in {"median": 0.5, "95 %": 0.95}.items()}
-    record_testsuite_property("climb-the-ridge, ms a frame", str(told))
-    with capsys.disabled():
-        print(f"\nclimb-the-ridge, ms a frame: {told}")
