@@ -216,10 +216,7 @@ def _verdict(name: str, expected: dict, given: Mapping[str, object]) -> str:
         f"✗ your {name} is {_shown(array, allowed, more=1)}; expected "
         f"{_shown(value, allowed)} ± {_shown(allowed, allowed)}"
     )
-    for said, wrong in expected["slips"].items():
-        if _agrees(array, wrong, allowed):
-            return f"{line}: {said}"
-    return f"{line}: {_guess(float(array), value, float(allowed))}"
+    return f"{line}: {_reason(expected, array, allowed) or _gap(array, value, allowed)}"
 
 
 def _verdict_on_words(name: str, expected: dict, found) -> str:
@@ -242,34 +239,49 @@ def _verdict_on_entries(name: str, expected: dict, found, allowed) -> str:
     excess = np.where(np.isnan(found), np.inf, np.abs(found - value) / allowed)
     worst = int(np.argmax(excess))
     entry = expected.get("entries", range(1, len(value) + 1))[worst]
-    return (
+    line = (
         f"✗ your {name}: {off.sum()} of {value.size} off; for {entry} it is "
         f"{_shown(found[worst], allowed[worst], more=1)}, expected "
         f"{_shown(value[worst], allowed[worst])} ± "
         f"{_shown(allowed[worst], allowed[worst])}"
     )
+    reason = _reason(expected, found, allowed)
+    return f"{line}: {reason}" if reason else line
 
 
-def _guess(found: float, value: float, allowed: float) -> str:
-    """What may have gone wrong, where the wrong number tells."""
-    usual = {
-        "is the sign the other way round?": -found,
-        "a share where per cent are asked?": 100 * found,
-        "per cent where a share is asked?": found / 100,
-        "a variance where an sd is asked?": abs(found) ** 0.5,
-        "an sd where a variance is asked?": found**2,
-        "the probability of the opposite?": 1 - found,
-        "upside down?": 1 / found if found else math.inf,
-    }
-    # A transformation that also leaves the wrong answer as it was explains nothing.
-    for said, mended in usual.items():
-        if abs(mended - value) <= allowed < abs(mended - found):
+def _reason(expected: dict, found: np.ndarray, allowed) -> str | None:
+    """What has gone wrong, where the wrong answer tells."""
+    for said, wrong in expected["slips"].items():
+        if np.shape(wrong) == found.shape and _agrees(found, wrong, allowed):
             return said
-    if not math.isfinite(found):
+    if not np.isfinite(found).all():
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        usual = {
+            "is the sign the other way round?": -found,
+            "a share where per cent are asked?": 100 * found,
+            "per cent where a share is asked?": found / 100,
+            "a variance where an sd is asked?": np.sqrt(found),
+            "an sd where a variance is asked?": found**2,
+            "the probability of the opposite?": 1 - found,
+            "upside down?": 1 / found,
+        }
+    for said, mended in usual.items():
+        # What leaves the wrong answer about where it was explains nothing.
+        moved = np.all(np.abs(mended - found) > 2 * allowed)
+        if moved and _agrees(mended, expected["value"], allowed):
+            return said
+    return None
+
+
+def _gap(found: np.ndarray, value: float, allowed: np.ndarray) -> str:
+    """By how much a number misses."""
+    if not np.isfinite(found):
         return "not a finite number"
+    gap = abs(found - value)
     way = "large" if found > value else "small"
-    line = f"too {way} by {_shown(abs(found - value), allowed)}"
-    return f"{line}, and close" if abs(found - value) <= 2 * allowed else line
+    close = ", and close" if gap <= 2 * allowed else ""
+    return f"too {way} by {_shown(gap, allowed)}{close}"
 
 
 def _blank(found) -> bool:

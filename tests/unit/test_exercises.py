@@ -65,6 +65,11 @@ def test_a_usual_slip_is_guessed(found, value, says):
     assert says in report({"x": found}, x=answer(value, "a number"))
 
 
+def test_a_near_miss_is_no_usual_slip():
+    half = answer(0.5, "a probability", within=0.02)
+    assert report({"p": 0.525}, p=half).endswith("too large by 0.03, and close")
+
+
 @pytest.mark.parametrize("blank", [None, ..., np.nan, "", "  "])
 def test_what_is_blank_is_not_answered_yet(blank):
     assert report({"tau": blank}, tau=TAU) == "– tau: not answered yet"
@@ -85,6 +90,8 @@ def test_what_is_no_number_is_told_so():
 
 
 RISKS = answer(pd.Series({1.0: 0.2, 4.0: 0.5, 30.0: 0.9}), "risk, by nu", within=0.01)
+
+COVER = answer([50.0, 90.0], "per cent", slips={"those are widths": [1.0, 2.0]})
 
 
 @pytest.mark.parametrize(
@@ -108,6 +115,8 @@ def test_of_several_numbers_the_worst_is_named():
     assert line == (
         "✗ your risks: 2 of 3 off; for 30 it is 0.200, expected 0.90 ± 0.01"
     )
+    assert "a share where" in report({"cover": [0.5, 0.9]}, cover=COVER)
+    assert report({"cover": [1.0, 2.0]}, cover=COVER).endswith(": those are widths")
     half = report({"risks": [0.2, ..., 0.9]}, risks=RISKS)
     assert "1 of 3 off; for 4 it is nan" in half
     assert "not answered yet" in report({"risks": [..., ..., None]}, risks=RISKS)
