@@ -64,8 +64,40 @@ def climb_the_ridge() -> dict:
     }
 
 
+def radon_counties() -> dict:
+    """The houses of each county, the chapter's priors, and what may be added."""
+    radon = datasets.load_radon()
+    centred = radon[["floor", "log_radon"]].sub(
+        radon.groupby("county", observed=True)[["floor", "log_radon"]].transform("mean")
+    )
+    x, y = centred["floor"], centred["log_radon"]
+    residual = y - (x @ y) / (x @ x) * x
+    spare = len(radon) - radon["county"].nunique() - 1
+    return {
+        "counties": [
+            {
+                "name": name,
+                # As a word: one letter a house.
+                "floor": "".join(map(str, houses["floor"])),
+                "activity": houses["activity"].tolist(),
+            }
+            for name, houses in radon.groupby("county", observed=True)
+        ],
+        "start": "Lac Qui Parle",
+        "prior": {"mu": 2, "beta": 2, "tau": 1, "sigma": 1},
+        # Added houses differ as neighbours do.
+        "spread": float((residual @ residual / spare) ** 0.5),
+        "mostAdded": 60,
+        "reading": {"min": 0, "max": 3.5, "step": 0.05},
+    }
+
+
 #: Name of the element -> what makes its data.
-DATA = {"climb-the-ridge": climb_the_ridge, "eight-schools": eight_schools}
+DATA = {
+    "climb-the-ridge": climb_the_ridge,
+    "eight-schools": eight_schools,
+    "radon-counties": radon_counties,
+}
 
 
 class explorable(nodes.General, nodes.Element):
