@@ -1,11 +1,11 @@
-"""Read what `pooling.check` and `pooling.glue` left in an executed chapter."""
+"""Read what the functions of `pooling` left in an executed chapter."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import chapter_cache
-from pooling import _glue, diagnostics
+from pooling import _glue, diagnostics, exercises as checked
 
 
 def executed(root: Path, docname: str):
@@ -41,3 +41,11 @@ def glued(notebook) -> dict[str, dict]:
     """The records of `pooling.glue`, by key."""
     found = (output.get("data", {}).get(_glue.RECORD) for output in _outputs(notebook))
     return {record["key"]: record for record in found if record}
+
+
+def exercises(notebook) -> dict[str, dict]:
+    """The records of `pooling.exercises.expect`, by label."""
+    found = (
+        output.get("data", {}).get(checked.RECORD) for output in _outputs(notebook)
+    )
+    return {record["label"]: record for record in found if record}
