@@ -6,6 +6,8 @@ import re
 import sys
 from types import SimpleNamespace
 
+from docutils import nodes
+from docutils.utils import new_document
 import nbformat
 import pytest
 
@@ -15,6 +17,7 @@ import explorable
 import fits_table
 import hosting
 import kernels
+import live_cells
 import prerendered_math
 import records
 import side_by_side
@@ -378,3 +381,55 @@ def test_an_explorable_has_a_module_and_data_for_it(name):
     module = explorable.MODULES / f"{name}.js"
     assert f'customElements.define("{name}"' in module.read_text(encoding="utf-8")
     assert json.loads(json.dumps(explorable.DATA[name]()))
+
+
+# Live cells
+
+
+@pytest.mark.parametrize(
+    "live", [{"draws": 500}, {"not": "it needs a compiler"}, {"draws": 1, "not": "x"}]
+)
+def test_what_a_cell_may_say_of_its_live_self(live):
+    assert live_cells.mistake(live) is None
+
+
+@pytest.mark.parametrize(
+    "live,words",
+    [
+        ("no", "mapping"),
+        ({}, "mapping"),
+        ({"draw": 500}, "but no draw"),
+        ({"draws": 0}, "above zero, not 0"),
+        ({"draws": True}, "above zero, not True"),
+        ({"draws": "many"}, "not 'many'"),
+        ({"not": " "}, "the reason in words"),
+        ({"not": True}, "the reason in words"),
+    ],
+)
+def test_a_slip_in_what_a_cell_says_is_named(live, words):
+    assert words in live_cells.mistake(live)
+
+
+def test_what_a_cell_says_does_not_end_its_script():
+    data = {"not": "</script><b>"}
+    assert "</" not in live_cells.as_json(data)
+    assert json.loads(live_cells.as_json(data)) == data
+
+
+def _cell(*parts: str, **live) -> nodes.container:
+    cell = nodes.container(nb_element="cell_code", cell_metadata={"live": live})
+    cell.extend(nodes.container(nb_element=part) for part in parts)
+    return cell
+
+
+def test_only_cells_that_show_their_code_are_live():
+    document = new_document("page")
+    shown = _cell("cell_code_source", "cell_code_output", draws=500)
+    document += [shown, _cell("cell_code_output")]
+    assert list(live_cells.shown(document)) == [shown]
+    transform = live_cells.Tell(document)
+    transform.run()
+    note = shown.children[-1]
+    assert note.astext() == (
+        '<script type="application/json" data-live>{"draws": 500}</script>'
+    )

@@ -21,6 +21,7 @@ const pygments = tagHighlighter([
   { tag: t.function(t.definition(t.variableName)), class: "nf" },
   { tag: t.definition(t.className), class: "nc" },
   { tag: t.meta, class: "nd" },
+  { tag: t.name, class: "n" },
 ]);
 
 /**
@@ -61,7 +62,12 @@ export function edit(parent, { text, label, describedBy, onChange, onLeave }) {
         EditorState.tabSize.of(4),
         syntaxHighlighting(pygments),
         keymap.of([indentWithTab, ...defaultKeymap, ...historyKeymap]),
-        EditorView.contentAttributes.of({ "aria-label": label, "aria-describedby": describedBy }),
+        EditorView.contentAttributes.of({
+          "aria-label": label,
+          "aria-describedby": describedBy,
+          // It can be focused without, but not everything that checks knows so.
+          tabindex: "0",
+        }),
         EditorView.updateListener.of((update) => {
           if (update.docChanged) onChange(update.state.doc.toString());
         }),
