@@ -14,11 +14,13 @@ from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+import numpy as np
+from scipy import stats
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.fileutil import copy_asset
 
-from pooling import datasets, plots
+from pooling import datasets, exact, plots
 
 #: Where the modules are, and where the site has them, seen from its root. (Under
 #: ``_static`` they would land on every page.)
@@ -26,13 +28,19 @@ MODULES = Path(__file__).resolve().parents[1] / "explorables"
 FOLDER = "explorables"
 
 
-def eight_schools() -> dict:
-    """The data of the eight schools, and what a reader may change."""
+def _schools() -> dict:
     schools = datasets.load_eight_schools()
     return {
         "schools": schools["school"].tolist(),
         "observed": schools["effect"].tolist(),
         "standardErrors": schools["se"].tolist(),
+    }
+
+
+def eight_schools() -> dict:
+    """The data of the eight schools, and what a reader may change."""
+    return {
+        **_schools(),
         "priors": [
             {"name": "flat", "kind": "flat", "scale": 1},
             {"name": "half-normal(10)", "kind": "half-normal", "scale": 10},
@@ -50,11 +58,8 @@ def eight_schools() -> dict:
 
 def climb_the_ridge() -> dict:
     """The eight schools again, and where a climb may start."""
-    schools = datasets.load_eight_schools()
     return {
-        "schools": schools["school"].tolist(),
-        "observed": schools["effect"].tolist(),
-        "standardErrors": schools["se"].tolist(),
+        **_schools(),
         "priors": [
             *({"name": f"half-normal({s})", "scale": s} for s in (5, 20, 80)),
             {"name": "flat", "scale": None},
@@ -92,11 +97,77 @@ def radon_counties() -> dict:
     }
 
 
+def influence_curve() -> dict:
+    """The eight schools, and the priors of the chapter on fat tails."""
+    return {
+        **_schools(),
+        "hierarchy": {"muSd": 20, "nu": 4, "scale": 5},
+        "start": {"school": 2, "other": 0, "width": 10, "nu": 4},
+        "ranges": {
+            "datum": {"min": -150, "max": 150, "step": 1},
+            "width": {"min": 2, "max": 60, "step": 1},
+            "nu": {"min": 1, "max": 30, "step": 1},
+        },
+    }
+
+
+def prior_width() -> dict:
+    """The counties' slopes of the radon survey, as a normal hierarchy.
+
+    The intercepts' mean and sd and the houses' sd are set to what the model with
+    one slope for all expects. Each county's own estimate of its slope is then
+    normal, with its intercept averaged over.
+    """
+    radon = datasets.load_radon()
+    y, floor = (radon[name].to_numpy(float) for name in ("log_radon", "floor"))
+    unit = stats.halfnorm(scale=1)
+    fit = exact.varying_intercepts(
+        y,
+        radon["county"].cat.codes.to_numpy(),
+        np.column_stack([np.ones(len(y)), floor]),
+        tau_prior=unit,
+        sigma_prior=unit,
+    )
+    radon["rest"] = y - fit.mean("beta")[0]
+    ratio = float(fit.mean("tau") / fit.mean("sigma")) ** 2
+    counties = []
+    for name, houses in radon.groupby("county", observed=True):
+        ground = int(houses["floor"].sum())
+        county = {"name": name, "houses": ground, "estimate": None, "se": None}
+        if ground:
+            # Houses of a county share its intercept: (I + ratio 1 1')^-1.
+            kept = ratio * ground / (1 + ratio * len(houses))
+            own = houses.loc[houses["floor"] == 1, "rest"].sum()
+            information = ground * (1 - kept)
+            county["estimate"] = (own - kept * houses["rest"].sum()) / information
+            county["se"] = float(fit.mean("sigma")) / information**0.5
+        counties.append(county)
+    return {
+        "counties": counties,
+        "shown": ["Sherburne", "Redwood", "Martin", "Blue Earth", "Marshall",
+                  "Hennepin", "St Louis"],
+        "hierarchy": {"muSd": 2, "tauScale": 1},
+        "tails": [
+            {"name": "normal", "nu": None},
+            {"name": "t, 4 degrees of freedom", "nu": 4},
+            {"name": "Cauchy: t, 1 degree of freedom", "nu": 1},
+        ],
+        "ranges": {
+            "logWidth": {"min": -2, "max": 3, "step": 0.05, "start": 2},
+            "centre": {"min": -2, "max": 1, "step": 0.05, "start": 0},
+            "slope": [-4, 3.5],
+            "score": [-60, 10],
+        },
+    }
+
+
 #: Name of the element -> what makes its data.
 DATA = {
     "climb-the-ridge": climb_the_ridge,
     "eight-schools": eight_schools,
     "radon-counties": radon_counties,
+    "influence-curve": influence_curve,
+    "prior-width": prior_width,
 }
 
 

@@ -1,6 +1,6 @@
 // The normal hierarchy, exactly: the mathematics of pooling.exact for a browser.
 //
-//   y[j] ~ N(theta[j], sigma[j]),  theta[j] ~ N(mu, tau),  mu flat.
+//   y[j] ~ N(theta[j], sigma[j]),  theta[j] ~ N(mu, tau),  mu flat or normal.
 //
 // Given tau all is normal (Bayesian Data Analysis, section 5.4); tau is integrated
 // over numerically. Nothing here knows a page.
@@ -17,6 +17,9 @@ export const PRIORS = {
   flat: () => () => 0,
   "half-normal": (scale) => (tau) => -0.5 * (tau / scale) ** 2,
   "half-cauchy": (scale) => (tau) => -Math.log1p((tau / scale) ** 2),
+  // tau² ~ Inv-chi²(nu, scale²), and the Jacobian 2 tau.
+  "inv-chi2": (scale, nu) => (tau) =>
+    -(nu + 1) * Math.log(tau) - 0.5 * nu * (scale / tau) ** 2,
 };
 
 /** Densities of the same priors, scaled to one; null where that cannot be. */
@@ -29,10 +32,10 @@ export const PRIOR_DENSITIES = {
 };
 
 /** What is known for a given tau: of mu, and how well tau explains the data. */
-export function muGiven(y, sigma, tau) {
-  let precision = 0;
-  let pull = 0;
-  let logWeights = 0;
+export function muGiven(y, sigma, tau, muPrior) {
+  let precision = muPrior ? muPrior.sd ** -2 : 0;
+  let pull = muPrior ? precision * muPrior.mean : 0;
+  let logWeights = muPrior ? Math.log(precision) : 0;
   for (let j = 0; j < y.length; j++) {
     const w = 1 / (sigma[j] * sigma[j] + tau * tau);
     precision += w;
@@ -40,7 +43,7 @@ export function muGiven(y, sigma, tau) {
     logWeights += Math.log(w);
   }
   const mean = pull / precision;
-  let misfit = 0;
+  let misfit = muPrior ? ((muPrior.mean - mean) / muPrior.sd) ** 2 : 0;
   for (let j = 0; j < y.length; j++) {
     misfit += (y[j] - mean) ** 2 / (sigma[j] * sigma[j] + tau * tau);
   }
@@ -69,21 +72,57 @@ export function givenTau(y, sigma, tau) {
   };
 }
 
-/**
- * The posterior of the hierarchy.
- *
- * `logPrior` is the log density of tau up to a constant. Returns means and sds of
- * tau, mu and theta, the density of tau, and the probability that tau exceeds a
- * value. Under a flat prior E tau is finite for four groups or more only, and its
- * sd for five.
- */
-export function posterior(y, sigma, logPrior = PRIORS.flat()) {
-  if (y.length < 3 || y.length !== sigma.length) {
-    throw new RangeError("y and sigma must have one length, of at least three");
-  }
-  if (![...y, ...sigma].every(Number.isFinite) || !sigma.every((s) => s > 0)) {
-    throw new RangeError("y must be finite, and sigma above zero");
-  }
+/** Phi(x), by Marsaglia's series (2004, J. Stat. Software 11(4)). */
+function normalCdf(x) {
+  if (Math.abs(x) > 8) return x > 0 ? 1 : 0;
+  let sum = x;
+  let term = x;
+  for (let k = 3; sum !== sum + term; k += 2) sum += term *= (x * x) / k;
+  return 0.5 + (sum * Math.exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI);
+}
+
+/** A mixture of normals; its parts are of { weight, mean, variance }. */
+export function mixture(parts) {
+  const total = parts.reduce((sum, part) => sum + part.weight, 0);
+  const average = (f) =>
+    parts.reduce((sum, part) => sum + part.weight * f(part), 0) / total;
+  const mean = average((part) => part.mean);
+  // Two passes: a variance as a difference of large numbers would lose digits.
+  const variance = average((part) => part.variance + (part.mean - mean) ** 2);
+  return {
+    mean,
+    sd: Math.sqrt(variance),
+    /** By Newton's method, and by halving where that would leave the bracket. */
+    quantile(p) {
+      const heavy = parts
+        .filter((part) => part.weight > 1e-16 * total)
+        .map((part) => ({ ...part, sd: Math.sqrt(part.variance) }));
+      let low = Math.min(...heavy.map((part) => part.mean - 9 * part.sd));
+      let high = Math.max(...heavy.map((part) => part.mean + 9 * part.sd));
+      let x = mean;
+      for (let k = 0; k < 200; k++) {
+        let below = 0;
+        let density = 0;
+        for (const part of heavy) {
+          const z = (x - part.mean) / part.sd;
+          below += part.weight * normalCdf(z);
+          density += (part.weight * Math.exp(-0.5 * z * z)) / part.sd;
+        }
+        const gap = below / total - p;
+        if (gap > 0) high = x;
+        else low = x;
+        let next = x - (gap * total * Math.sqrt(2 * Math.PI)) / density;
+        if (!(next > low && next < high)) next = (low + high) / 2;
+        if (Math.abs(next - x) < 1e-10 * (1 + Math.abs(x))) return next;
+        x = next;
+      }
+      return x;
+    },
+  };
+}
+
+/** The density of log(tau) on an even grid: nodes, their sum, and its log scale. */
+function overTau(y, sigma, logPrior, muPrior) {
   const spread = Math.max(...y) - Math.min(...y);
   const low = Math.log(Math.min(...sigma)) - FAR_BELOW;
   const high = Math.log(Math.max(spread, ...sigma)) + FAR_ABOVE;
@@ -91,7 +130,7 @@ export function posterior(y, sigma, logPrior = PRIORS.flat()) {
   let top = -Infinity;
   for (let x = low; x < high; x += STEP) {
     const tau = Math.exp(x);
-    const mu = muGiven(y, sigma, tau);
+    const mu = muGiven(y, sigma, tau, muPrior);
     const logF = mu.logLikelihood + logPrior(tau);
     nodes.push({ tau, mu, logF, x });
     top = Math.max(top, logF);
@@ -101,29 +140,57 @@ export function posterior(y, sigma, logPrior = PRIORS.flat()) {
     node.weight = Math.exp(node.logF - top + node.x); // d tau = tau d log(tau)
     total += node.weight;
   }
+  return { nodes, total, top, high };
+}
+
+/**
+ * The posterior of the hierarchy.
+ *
+ * `logPrior` is the log density of tau up to a constant; `muPrior` is null for a
+ * flat one, or { mean, sd } of a normal. Returns means and sds of tau, mu and
+ * theta, quantiles of theta[j], what is known of a group without data (`next`), how
+ * well the other groups predict y[j], the density of tau, and the probability that
+ * tau exceeds a value. Under a flat prior E tau is finite for four groups or more
+ * only, and its sd for five.
+ */
+export function posterior(y, sigma, logPrior = PRIORS.flat(), muPrior = null) {
+  if (y.length < 3 || y.length !== sigma.length) {
+    throw new RangeError("y and sigma must have one length, of at least three");
+  }
+  if (![...y, ...sigma].every(Number.isFinite) || !sigma.every((s) => s > 0)) {
+    throw new RangeError("y must be finite, and sigma above zero");
+  }
+  const { nodes, total, top, high } = overTau(y, sigma, logPrior, muPrior);
   const used = nodes.filter((node) => node.weight > 0);
-  const average = (f) =>
-    used.reduce((sum, node) => sum + node.weight * f(node), 0) / total;
-  // Two passes: a variance as a difference of large numbers would lose digits.
-  const moments = (mean, variance) => {
-    const m = average(mean);
-    const v = average((node) => variance(node) + (mean(node) - m) ** 2);
-    return { mean: m, sd: Math.sqrt(v) };
-  };
-  const tau = moments((node) => node.tau, () => 0);
-  const mu = moments((node) => node.mu.mean, (node) => node.mu.variance);
-  const theta = y.map((yj, j) => {
-    const given = used.map((node) => thetaGiven(yj, sigma[j], node.tau, node.mu));
-    used.forEach((node, k) => (node.given = given[k]));
-    return moments((node) => node.given.mean, (node) => node.given.variance);
-  });
-  const logF = (t) => muGiven(y, sigma, t).logLikelihood + logPrior(t) - top;
+  const average = (given) =>
+    mixture(used.map((node) => ({ weight: node.weight, ...given(node) })));
+  const tau = average((node) => ({ mean: node.tau, variance: 0 }));
+  const mu = average((node) => node.mu);
+  const theta = y.map((yj, j) =>
+    average((node) => thetaGiven(yj, sigma[j], node.tau, node.mu)));
+  const logF = (t) => muGiven(y, sigma, t, muPrior).logLikelihood + logPrior(t) - top;
   const scaled = total * STEP;
   return {
-    tau,
-    mu,
+    tau: { mean: tau.mean, sd: tau.sd },
+    mu: { mean: mu.mean, sd: mu.sd },
     mean: theta.map((t) => t.mean),
     sd: theta.map((t) => t.sd),
+    quantile: (j, p) => theta[j].quantile(p),
+    next: average((node) => ({
+      mean: node.mu.mean, variance: node.mu.variance + node.tau ** 2,
+    })),
+    /** log p(y[j] | the others): its inverse is an average over all the data. */
+    logPredictive(j) {
+      const inverse = mixture(used.map(({ weight, tau: t, mu: given }) => {
+        const noise = sigma[j] ** 2 + t ** 2;
+        const precision = 1 / given.variance - 1 / noise; // of mu, by the others
+        const variance = noise + 1 / precision;
+        const distance = (y[j] - given.mean) / (given.variance * precision);
+        const density = Math.exp((-0.5 * distance ** 2) / variance) / Math.sqrt(variance);
+        return { weight, mean: 1 / density, variance: 0 };
+      }));
+      return -Math.log(inverse.mean) - 0.5 * Math.log(2 * Math.PI);
+    },
     densityTau: (t) => Math.exp(logF(t)) / scaled,
     // From t upwards: log(tau) = log(t) + log(1 + e^s) makes the end smooth too.
     tailTau(t) {
