@@ -148,7 +148,8 @@ def clustered(
     _generator(rng)
     x = _treated(treated, schools, rng)
 
-    school = np.repeat(np.arange(schools), size)
+    # A browser counts in 32 bits, and repeat takes no more than that there.
+    school = np.repeat(np.arange(schools), size.astype(np.intp))
     centre = intercept + effect * x + tau * rng.standard_normal((replications, schools))
     y = rng.standard_normal((replications, school.size))
     y *= sigma
