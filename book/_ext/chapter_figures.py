@@ -16,42 +16,11 @@ from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 
-from pooling import plots
+from two_colours import two_coloured
 
 logger = logging.getLogger(__name__)
 
 _SIZE = re.compile(rb'<svg [^>]*?width="([\d.]+)pt" height="([\d.]+)pt"', re.S)
-
-
-def two_coloured(svg: str) -> str:
-    """An SVG of the light palette, as one that follows ``color-scheme``.
-
-    Raises
-    ------
-    ValueError
-        If the drawing uses none of the palette's colours: the palette and the
-        style sheet have come apart.
-    """
-    names = {light.lower(): name for name, (light, _) in plots.PALETTE.items()}
-    used: set[str] = set()
-
-    def variable(match: re.Match) -> str:
-        name = names.get(match.group(0).lower())
-        if name is None:
-            return match.group(0)
-        used.add(name)
-        return f"var(--{name})"
-
-    drawing = re.sub(r"#[0-9a-fA-F]{6}\b", variable, svg)
-    if not used:
-        raise ValueError("a figure uses no colour of pooling.plots.PALETTE")
-    light = ";".join(f"--{name}:{plots.PALETTE[name][0]}" for name in sorted(used))
-    dark = ";".join(f"--{name}:{plots.PALETTE[name][1]}" for name in sorted(used))
-    style = (
-        f"<style>:root{{{light}}}"
-        f"@media (prefers-color-scheme:dark){{:root{{{dark}}}}}</style>"
-    )
-    return re.sub(r"(<svg\b[^>]*>)", lambda m: m.group(1) + style, drawing, count=1)
 
 
 def recolour(app: Sphinx, exception) -> None:

@@ -99,11 +99,14 @@ def load(app: Sphinx, pagename, templatename, context, doctree) -> None:
 
 
 def copy(app: Sphinx, exception) -> None:
-    """The scripts as they are, without the recipe that makes the editor."""
+    """The scripts as they are, without the recipe that makes the editor.
+
+    The Python side goes with the packages (``live_packages.py``).
+    """
     if exception is None and app.builder.format == "html":
         target = Path(app.outdir) / FOLDER
-        recipe = "editor"
-        copy_asset(str(SCRIPTS), str(target), lambda path: Path(path).name == recipe)
+        kept = {"editor", "python"}
+        copy_asset(str(SCRIPTS), str(target), lambda path: Path(path).name in kept)
 
 
 def setup(app: Sphinx):

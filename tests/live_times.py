@@ -1,0 +1,129 @@
+"""Time Python in the browser: from the press of Run to the eight schools' table.
+
+    python tests/live_times.py            cold, then warm, and what each step is worth
+    python tests/live_times.py --runs 5
+
+Needs the built book, Chromium and the official Pyodide files (tests/README.md says
+where they come from). Serves all of it from this machine; run it on a machine that
+does nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from statistics import median
+import sys
+
+from playwright.sync_api import sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parent / "site"))
+
+import chromium  # noqa: E402
+import live_site  # noqa: E402
+from test_live_python import EIGHT, MODEL  # noqa: E402
+
+#: What a chapter's first cell imports.
+SET_UP = """
+import arviz as az
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pymc as pm
+
+import pooling
+plt.style.use("pooling.book")
+"""
+TABLE = 'az.summary(idata, var_names=["mu", "tau", "theta"])'
+#: PyTensor's own Python linker in place of the book's.
+PLAIN = """
+import live.numpy_linker
+live.numpy_linker.install = lambda: None
+"""
+FORGET = """async what => {
+    const cache = await caches.open("borrowing-strength-python");
+    for (const request of await cache.keys()) {
+        if (request.url.includes(what)) await cache.delete(request);
+    }
+}"""
+KEPT = """async () => (await (await caches.open("borrowing-strength-python")).keys())
+    .some(request => request.url.includes("bytecode"))"""
+#: Name of a variant -> (what of the cache is forgotten first, cells before the others).
+WARM = {
+    "warm": (None, []),
+    "warm, without kept bytecode": ("bytecode", []),
+    "warm, without unpacked packages": ("kept/", []),
+    "warm, with PyTensor's own linker": (None, [PLAIN]),
+}
+
+
+def times(page, before=()) -> dict[str, float]:
+    """Seconds from the press to each step, and megabytes."""
+    page.goto(page.url or "about:blank")
+    cells = [*before, SET_UP, MODEL, TABLE]
+    answer = page.evaluate(live_site.RUN, {"cells": cells})
+    for result in answer["results"]:
+        if result["error"]:
+            raise SystemExit(result["error"]["traceback"])
+    *_, set_up, model, table = answer["results"]
+    return {
+        "MB": answer["size"]["bytes"] / 1e6,
+        "Python": answer["times"]["packages"],
+        "ready": answer["times"]["ready"],
+        "imported": set_up["at"],
+        "first tick": answer["times"]["tick"],
+        "sampled": model["at"],
+        "table": table["at"],
+    }
+
+
+def show(name: str, runs: list[dict[str, float]]) -> None:
+    row = "".join(f"{median(run[key] for run in runs):>11.1f}" for key in runs[0])
+    spread = f"{min(r['table'] for r in runs):.1f}–{max(r['table'] for r in runs):.1f}"
+    print(f"{name:<36}{row}   {spread}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=3)
+    runs = parser.parse_args().runs
+    folder, path = live_site.pyodide_folder(), chromium.find()
+    if folder is None or path is None:
+        raise SystemExit(live_site.HOW if folder is None else chromium.HOW)
+    columns = ("MB", "Python", "ready", "imported", "first tick", "sampled", "table")
+    print(f"{'seconds from the press':<36}" + "".join(f"{c:>11}" for c in columns))
+    with live_site.served(folder) as (address, _), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+
+        def run(context, before=()):
+            page = context.new_page()
+            page.goto(f"{address}/{EIGHT}")
+            found = times(page, before)
+            page.wait_for_function(KEPT)
+            # What is kept is written while the table is read.
+            page.wait_for_timeout(3000)
+            page.close()
+            return found
+
+        cold = []
+        for _ in range(runs):
+            context = browser.new_context()
+            cold.append(run(context))
+            if len(cold) < runs:
+                context.close()
+        show("cold", cold)
+        for name, (what, before) in WARM.items():
+            found = []
+            for _ in range(runs):
+                if what:
+                    page = context.new_page()
+                    page.goto(f"{address}/{EIGHT}")
+                    page.evaluate(FORGET, what)
+                    page.close()
+                found.append(run(context, before))
+            show(name, found)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

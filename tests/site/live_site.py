@@ -1,0 +1,153 @@
+"""The built site with its live cells, and a stand-in for the network's Pyodide.
+
+No test asks anything of the public CDN: a second server on this machine gives out the
+official files of the Pyodide distribution, or fails in the ways that a network can.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+import json
+import os
+from pathlib import Path
+import sys
+import threading
+
+from built import ROOT, SITE
+
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+
+import pyodide_lock  # noqa: E402
+
+#: Where the official files may be: named by a variable, beside the checkout, or
+#: fetched with `python book/_ext/pyodide_lock.py fetch _build/.cache/pyodide`.
+FOLDERS = (
+    os.environ.get("BOOK_PYODIDE"),
+    ROOT.parent / "shared" / "pyodide",
+    ROOT / "_build" / ".cache" / "pyodide",
+)
+HOW = (
+    "The tests of live code need the official Pyodide files: "
+    "python book/_ext/pyodide_lock.py fetch _build/.cache/pyodide"
+)
+
+
+def pyodide_folder() -> Path | None:
+    """A folder with every listed file, each with its official hash."""
+    for folder in FOLDERS:
+        if folder and Path(folder).is_dir() and not pyodide_lock.missing(Path(folder)):
+            return Path(folder)
+    return None
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    extensions_map = {
+        **SimpleHTTPRequestHandler.extensions_map,
+        ".js": "text/javascript",
+        ".mjs": "text/javascript",
+        ".wasm": "application/wasm",
+    }
+
+    def log_message(self, *arguments):
+        pass
+
+
+class StandIn:
+    """A server in the CDN's place; ``trouble`` is what is wrong with it."""
+
+    #: None, "missing" (it answers 404), "wrong" (another file of the same length),
+    #: or "cut off" (it stops in the middle).
+    trouble: str | None = None
+
+    def __init__(self, folder: Path):
+        self.bytes = 0
+        self.asked: list[str] = []
+        outer = self
+
+        class Handler(_Quiet):
+            def end_headers(self):
+                self.send_header("Access-Control-Allow-Origin", "*")
+                super().end_headers()
+
+            def do_GET(self):
+                outer.asked.append(self.path)
+                wheel = self.path.endswith(".whl")
+                if outer.trouble == "missing" and wheel:
+                    return self.send_error(404)
+                contents = (folder / self.path.lstrip("/")).read_bytes()
+                if outer.trouble == "wrong" and wheel:
+                    contents = contents[:-1] + bytes([contents[-1] ^ 1])
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(contents)))
+                self.end_headers()
+                if outer.trouble == "cut off" and wheel:
+                    contents = contents[: len(contents) // 2]
+                    self.close_connection = True
+                try:
+                    self.wfile.write(contents)
+                    outer.bytes += len(contents)
+                except OSError:
+                    pass  # the reader has gone
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}/"
+
+
+@contextmanager
+def served(folder: Path):
+    """The site's address, and its stand-in for the CDN."""
+    cdn = StandIn(folder)
+    real = pyodide_lock.read()["cdn"]
+
+    class Handler(_Quiet):
+        def do_GET(self):
+            if self.path.split("?")[0] != "/live/files.json":
+                return super().do_GET()
+            listed = (SITE / "live" / "files.json").read_text()
+            assert real in listed, "the site's list does not name the CDN"
+            contents = listed.replace(json.dumps(real)[1:-1], cdn.url).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(contents)))
+            self.end_headers()
+            self.wfile.write(contents)
+
+    handler = partial(Handler, directory=str(SITE))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", cdn
+        finally:
+            server.shutdown()
+            cdn.server.shutdown()
+
+
+#: Run code in a page through the runtime alone: takes {cells, full}, gives a list of
+#: results and what the start took, in seconds from the first call.
+RUN = """async ({ cells, full = false }) => {
+    const { Runtime } = await import("/live/runtime.js");
+    const began = performance.now();
+    const since = () => (performance.now() - began) / 1000;
+    const runtime = globalThis.runtime ??= new Runtime("/live/");
+    const size = await runtime.size();
+    const times = {}, thinned = [], results = [];
+    await runtime.start(({ stage }) => { times[stage] ??= since(); });
+    for (const [k, source] of cells.entries()) {
+        const result = await runtime.run(source, {
+            name: `cell ${k + 1}`, full,
+            on: (event) => {
+                if (event.type === "sampling") times.tick ??= since();
+                if (event.type === "thinned") thinned.push(event);
+            },
+        });
+        results.push({ ...result, at: since() });
+    }
+    return { size, times, thinned, results };
+}"""
+
+#: The code of a page's cells, as the page shows it.
+SOURCES = """() => [...document.querySelectorAll("div.cell div.cell_input pre")]
+    .map(pre => pre.textContent)"""

@@ -1,0 +1,329 @@
+"""The chapters' code in a browser's own Python, and all that can go wrong with it."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from axe import violations
+from conftest import WINDOWS
+import live_site
+from pooling import datasets, exact
+
+CHAPTERS = [
+    "why-hierarchy/students-in-schools",
+    "why-hierarchy/what-is-a-hierarchical-prior",
+    "pooling/radon",
+    "posterior/funnel",
+    "posterior/mode-or-mean",
+    "open-questions/three-priors",
+    "open-questions/fat-tails",
+]
+EIGHT = "book/why-hierarchy/what-is-a-hierarchical-prior.html"
+MINUTES = 60_000  # ms
+
+
+@pytest.fixture(scope="module")
+def live(site):
+    """The site's address and its CDN's stand-in."""
+    import os
+
+    folder = live_site.pyodide_folder()
+    if folder is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(live_site.HOW)
+    with live_site.served(folder) as addresses:
+        yield addresses
+
+
+@pytest.fixture(scope="module")
+def kept(browser, live):
+    """A browser that keeps what it has downloaded, for all tests of this file."""
+    context = browser.new_context()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def visit(browser, kept, live):
+    """Open a page of the site; nothing may ask for anything elsewhere."""
+    address, cdn = live
+    opened = []
+
+    def visit(path, fresh=False, window="wide", before=None):
+        context = kept
+        if fresh:
+            width, height = WINDOWS[window]
+            context = browser.new_context(viewport={"width": width, "height": height})
+        page = context.new_page()
+        page.set_default_timeout(4 * MINUTES)
+        outside = []
+        page.on(
+            "request",
+            lambda request: request.url.startswith(
+                (address, cdn.url, "data:", "blob:")
+            ) or outside.append(request.url),
+        )
+        if before:
+            page.add_init_script(before)
+        page.goto(f"{address}/{path}", wait_until="load")
+        opened.append((page, context if fresh else None, outside))
+        return page
+
+    yield visit
+    cdn.trouble = None
+    for page, context, outside in opened:
+        page.close()
+        if context:
+            context.close()
+        assert not outside
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_every_cell_of_a_chapter_runs(visit, chapter):
+    page = visit(f"book/{chapter}.html")
+    cells = page.evaluate(live_site.SOURCES)
+    assert len(cells) > 10
+    answer = page.evaluate(live_site.RUN, {"cells": cells})
+    errors = [r["error"]["traceback"] for r in answer["results"] if r["error"]]
+    assert not errors
+    printed = json.dumps(answer["results"], ensure_ascii=False)
+    # Every chapter fits something, and says how sound the fit is.
+    assert answer["thinned"] and "R-hat at most" in printed
+    assert all(t["did"]["draws"] <= 500 and t["did"]["chains"] == 2
+               for t in answer["thinned"])
+    assert "image/svg+xml" in printed and "text/html" in printed
+    stderr = [
+        output["text"] for result in answer["results"] for output in result["outputs"]
+        if output["type"] == "stream" and output["name"] == "stderr"
+    ]
+    assert not stderr
+
+
+MODEL = """
+import pymc as pm
+from pooling import check, datasets
+
+schools = datasets.load_eight_schools()
+with pm.Model(coords={"school": schools["school"]}):
+    mu = pm.Normal("mu", 0, 20)
+    tau = pm.HalfNormal("tau", 10)
+    z = pm.Normal("z", dims="school")
+    theta = pm.Deterministic("theta", mu + tau * z, dims="school")
+    pm.Normal("y", theta, schools["se"], observed=schools["effect"], dims="school")
+    idata = pm.sample(chains=4, target_accept=0.95, random_seed=8)
+check(idata)
+"""
+SUMMARY = """
+import json
+import arviz as az
+
+table = az.summary(idata, var_names=["mu", "tau", "theta"], round_to="none")
+print(json.dumps(table[["mean", "mcse_mean", "sd", "mcse_sd"]].T.to_dict()))
+"""
+
+
+def test_all_draws_agree_with_the_exact_posterior(visit):
+    page = visit(EIGHT)
+    answer = page.evaluate(live_site.RUN, {"cells": [MODEL, SUMMARY], "full": True})
+    assert not answer["thinned"]
+    fitted, told = answer["results"]
+    assert fitted["outputs"][0]["text"].startswith("✓ idata: 4 chains × 1,000 draws")
+    table = json.loads(told["outputs"][0]["text"])
+    schools = datasets.load_eight_schools()
+    from scipy import stats
+
+    posterior = exact.normal_hierarchy(
+        schools["effect"], schools["se"],
+        mu_prior=stats.norm(0, 20), tau_prior=stats.halfnorm(scale=10),
+    )
+    means = np.concatenate([
+        [posterior.mean("mu"), posterior.mean("tau")], posterior.mean("theta")
+    ])
+    sds = np.concatenate([
+        [posterior.sd("mu"), posterior.sd("tau")], posterior.sd("theta")
+    ])
+    for row, mean, sd in zip(table.values(), means, sds, strict=True):
+        assert abs(row["mean"] - mean) <= 4 * row["mcse_mean"]
+        assert abs(row["sd"] - sd) <= 4 * row["mcse_sd"]
+
+
+def test_values_are_shown_as_a_notebook_shows_them(visit):
+    page = visit(EIGHT)
+    cells = [
+        "x = 2\nx + 1",
+        "x;",
+        "import pandas as pd\npd.DataFrame({'a': [1]})",
+        "import matplotlib.pyplot as plt\nplt.plot([1, 2]);",
+        "print('out'); import sys; print('err', file=sys.stderr)",
+        "display(x, 'two')",
+        "None",
+    ]
+    results = page.evaluate(live_site.RUN, {"cells": cells})["results"]
+    assert [[list(o.get("data", {"stream": 0})) for o in r["outputs"]]
+            for r in results] == [
+        [["text/plain"]], [], [["text/plain", "text/html"]], [["image/svg+xml"]],
+        [["stream"], ["stream"]], [["text/plain"]] * 2, [],
+    ]
+    assert results[0]["outputs"][0]["data"]["text/plain"] == "3"
+    assert "prefers-color-scheme" in results[3]["outputs"][0]["data"]["image/svg+xml"]
+
+
+def test_an_error_is_told_by_the_readers_code_alone(visit):
+    page = visit(EIGHT)
+    cells = [
+        "def f(x):\n    return 1 / x",
+        "y = 1\nf(0)",
+        "import numpy as np\nnp.linalg.inv(np.zeros((2, 2)))",
+        "if True print(1)",
+        "y + 1",
+        "import nonsense",
+        "np.ones((10**7, 10**7))",
+    ]
+    results = page.evaluate(live_site.RUN, {"cells": cells})["results"]
+    zero, singular, syntax, after, module, memory = (r["error"] for r in results[1:])
+    assert zero["traceback"].splitlines() == [
+        "Traceback (most recent call last):",
+        '  File "cell 2", line 2, in <module>', "    f(0)", "    ~^^^",
+        '  File "cell 1", line 2, in f', "    return 1 / x", "           ~~^~~",
+        "ZeroDivisionError: division by zero",
+    ]
+    assert singular["name"] == "LinAlgError" and "site-packages" not in str(singular)
+    assert syntax["name"] == "SyntaxError" and "if True print(1)" in syntax["traceback"]
+    assert after is None and results[4]["outputs"][0]["data"]["text/plain"] == "2"
+    assert module["name"] == "ModuleNotFoundError"
+    assert memory["name"].endswith("MemoryError")
+
+
+def test_a_second_page_downloads_nothing(visit, live):
+    _, cdn = live
+    page = visit(EIGHT, fresh=True)
+    first = page.evaluate(live_site.RUN, {"cells": ["import pymc"]})
+    assert first["size"]["bytes"] > 20e6 and not first["size"]["cached"]
+    page.wait_for_function("""async () => {
+        const { Runtime } = await import("/live/runtime.js");
+        return (await new Runtime("/live/").size()).cached;
+    }""")
+    asked = len(cdn.asked)
+    other = page.context.new_page()
+    other.goto(page.url.replace("what-is-a-hierarchical-prior", "students-in-schools"))
+    second = other.evaluate(live_site.RUN, {"cells": ["import pymc"]})
+    assert second["size"] == {**first["size"], "bytes": 0, "cached": True}
+    assert len(cdn.asked) == asked
+    assert not second["results"][0]["error"]
+
+
+@pytest.mark.parametrize("trouble,words", [
+    ("missing", "answered 404"),
+    ("wrong", "hash is wrong"),
+    ("cut off", "cut off"),
+])
+def test_a_cdn_that_fails_is_told_and_can_be_tried_again(visit, live, trouble, words):
+    _, cdn = live
+    page = visit(EIGHT, fresh=True)
+    cdn.trouble = trouble
+    run = """async () => {
+        const { Runtime } = await import("/live/runtime.js");
+        globalThis.runtime ??= new Runtime("/live/");
+        try { await runtime.start(); return null; }
+        catch (error) { return error.message; }
+    }"""
+    assert words in page.evaluate(run)
+    assert page.evaluate("runtime.state") == "off"
+    cdn.trouble = None
+    assert page.evaluate(run) is None
+
+
+def cell_with(page, words: str) -> int:
+    """The number of the first cell whose code has these words, as the page counts."""
+    cells = page.evaluate(live_site.SOURCES)
+    return 1 + next(k for k, code in enumerate(cells) if words in code)
+
+
+def press(page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def agree(page) -> None:
+    """Agree to the download, where the page asks for it."""
+    page.locator(".live-choices button").first.click()
+
+
+def test_without_a_network_the_page_says_so_and_stays(visit):
+    page = visit(EIGHT, fresh=True)
+    page.evaluate("import('/live/runtime.js')")
+    page.context.set_offline(True)
+    press(page, "Run cell 1")
+    alert = page.locator(".live-panel [role=alert]")
+    alert.wait_for()
+    assert "network" in alert.inner_text()
+    assert page.locator("article .cell_output").first.is_visible()
+    page.context.set_offline(False)
+    press(page, "Try again to run cell 1")
+    assert "Python can run here" in page.locator(".live-panel").first.inner_text()
+
+
+@pytest.mark.parametrize("gone", ["WebAssembly", "Worker", "DecompressionStream"])
+def test_a_browser_that_cannot_is_told_why(visit, gone):
+    page = visit(EIGHT, fresh=True, before=f"delete globalThis.{gone}")
+    press(page, "Run cell 1")
+    alert = page.locator(".live-panel [role=alert]")
+    alert.wait_for()
+    assert "browser" in alert.inner_text()
+    assert page.locator("article .cell_output").first.is_visible()
+
+
+def test_a_reader_stops_python_and_runs_again(visit):
+    page = visit(EIGHT)
+    press(page, "Edit cell 1")
+    page.locator(".cm-content").fill("while True:\n    print('again')")
+    press(page, "Run cell 1")
+    agree(page)
+    page.get_by_text("again").first.wait_for()
+    press(page, "Stop cell 1")
+    page.get_by_text("Python has ended").first.wait_for()
+    page.locator(".cm-content").fill("6 * 7")
+    press(page, "Run cell 1")
+    page.locator(".live-output").get_by_text("42").wait_for()
+
+
+@pytest.mark.parametrize("window", ["wide", "phone"])
+def test_a_reader_changes_the_prior_and_sees_the_posterior_change(visit, window):
+    """From a browser that has never run Python, with what a reader does alone."""
+    page = visit(EIGHT, fresh=True, window=window)
+    fit = cell_with(page, "pm.sample(")
+    press(page, f"Run cell {fit}")
+    assert "MB" in page.locator(".live-panel").nth(fit - 1).inner_text()
+    agree(page)
+    page.get_by_role("button", name="cells above first").click()
+    output = page.locator(".live-output").nth(fit - 1)
+    output.get_by_text("R-hat at most").wait_for()
+    assert "2 chains of 500 draws, where the book has 4 of" in output.inner_text()
+    page.get_by_role("button", name=f"Run cell {fit} with all draws").wait_for()
+
+    def tau() -> float:
+        """Its posterior mean, out of the table that the next cell shows."""
+        table = page.locator(".live-output").nth(fit)
+        row = table.locator("tr", has=page.locator("th", has_text="tau"))
+        heads = table.locator("thead th").all_inner_texts()
+        return float(row.locator("th, td").nth(heads.index("mean")).inner_text())
+
+    press(page, f"Run cell {fit + 1}")
+    done = f"Cell {fit + 1} has run"
+    page.locator(".live-heard", has_text=done).wait_for(state="attached")
+    wide = tau()
+    press(page, f"Edit cell {fit}")
+    code = page.evaluate(live_site.SOURCES)[fit - 1].rstrip()
+    narrow = code.replace('pm.HalfFlat("tau")', 'pm.HalfNormal("tau", 0.5)')
+    assert narrow != code
+    page.locator(".cm-content").fill(narrow)
+    page.get_by_text(f"Out of date: cell {fit} changed").first.wait_for()
+    press(page, f"Run cell {fit + 1}")
+    page.get_by_role("button", name="Run the cell above first").click()
+    page.locator(".live-heard", has_text=done).wait_for(state="attached")
+    # The prior alone has a mean of 0.4, and the data hold it back no more.
+    assert tau() < 1 < 4 < wide
+    assert violations(page, f".live-cell:has(#live-{fit})") == []
+    sideways = "document.documentElement.scrollWidth - innerWidth"
+    assert page.evaluate(sideways) <= 0
