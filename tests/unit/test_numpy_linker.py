@@ -154,3 +154,119 @@ def test_a_model_of_the_book_needs_few_fallbacks(name):
     function = MODELS[name]().compile_logp(mode=NUMPY).f
     fallbacks = [line for line in source(function).splitlines() if " [a" in line]
     assert len(fallbacks) <= 4
+
+
+def test_forward_sampling():
+    model = radon()
+    with model:
+        draws = [
+            pm.draw([model["alpha"], model["y"]], 3, random_seed=1, mode=mode)
+            for mode in (PLAIN, NUMPY)
+        ]
+    for expected, found in zip(*draws, strict=True):
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+    assert len(np.unique(draws[1][0])) == draws[1][0].size
+
+
+# ── Single operations ─────────────────────────────────────────────────────────────────
+
+x, y = pt.vectors("xy")
+i, b = pt.lvector("i"), pt.vector("b", dtype="bool")
+s, m, f4 = pt.scalar("s"), pt.matrix("m"), pt.fvector("f4")
+X, Y = np.array([0.5, -1.5, 2.0]), np.array([3.0, 0.0, -2.0])
+I3, M = np.array([2, 0, 2]), np.arange(6.0).reshape(2, 3)
+VALUES = {
+    x: X,
+    y: Y,
+    i: I3,
+    b: np.array([True, False, True]),
+    s: np.array(0.3),
+    m: M,
+    f4: X.astype("float32"),
+}
+x3 = pt.vector("x3", shape=(3,))
+EXPRESSIONS = {
+    "division by zero": x / y,
+    "logarithms": [pt.log(y), pt.log1p(-x), pt.log(s - 0.3), pt.log(s - 1)],
+    "overflow": [pt.exp(s * 1e4), pt.exp(x * 1e4), (s * 1e200) ** 3],
+    "scalar functions": [pt.sqrt(s - 1), pt.sigmoid(-s * 1e4), 1 / (s - s), abs(-s)],
+    "powers": [x**2, x**-1, s**0.5, x**3, i**2, s**x, x ** np.float32(2)],
+    "integers": [i + i, i / 2, i // 2, i % 2, -i, i * x, i + np.int8(1)],
+    "booleans": [b & (x > 0), ~b, b | b, (s > 0) & (s < 1), pt.invert(s > 0)],
+    "comparisons": [x > y, x >= s, s <= 0.3, pt.eq(i, 2), pt.neq(x, y)],
+    "float32": [f4 * 2, f4 + x, pt.exp(f4), f4.sum(), pt.switch(b, f4, 0.0)],
+    "switches": [pt.switch(b, x, 0.0), pt.switch(s > 0, x, y), pt.switch(s > 0, s, 1)],
+    "casts": [pt.cast(x, "int64"), pt.cast(b, "float64"), pt.cast(s, "float32")],
+    "broadcasting": [x[:, None] * x[None], m + x, s + m, m * m[:, :1].sum()],
+    "three at once": [x + y + s, x * y * s * s, i + i + i],
+    "sums": [x.sum(), m.sum(0), m.sum(1), m.sum(), i.sum(), b.sum(), (x * y).sum()],
+    "other reductions": [x.max(), m.min(1), b.all(), m.prod(), (x > 0).any()],
+    "slices": [x[1:], x[::-1], x[-1], m[1, ::-2], m[:, 1], i[-1], x[i[0] :], b[1]],
+    "indexing": [x[i], m[:, i], x[b], m[i - 1], x[np.array([2, 0])]],
+    "joins": [pt.join(0, x, y), pt.stack([s, s + 1]), pt.concatenate([x[:1], [s]])],
+    "shapes": [x.shape[0], m.shape, m.T, m.reshape((3, 2)), m.ravel(), m[None]],
+    "fills": [pt.zeros(3), pt.full_like(x, s), pt.alloc(s, 2, 2), pt.ones_like(m)],
+    "products": [m @ x, x @ y, m @ m.T, pt.outer(x, y)],
+    "special": [pt.gammaln(x), pt.softplus(x), pt.log1mexp(-abs(x)), pt.clip(x, 0, 1)],
+    "updates": [pt.set_subtensor(x[1:], 0.0), pt.inc_subtensor(x[i], y)],
+    "counts": pt.inc_subtensor(pt.zeros(3)[np.array([0, 2, 2])], x3 * s) + x3,
+    "no operation": [x, s, pt.constant(2.0), pt.constant([1, 2])],
+    "a sum of terms": [(2 + 3 * x3**2 - x3 * s / np.array([1.0, 2, 0.5])).sum()],
+    "a sum of a mean": [(-(x3 + 1) / 4).sum() + ((x3 + s) * (x3 - s)).sum()],
+    "sorting": [pt.sort(x), pt.argsort(x), pt.cumsum(x)],
+}
+VALUES[x3] = X
+
+
+@pytest.mark.parametrize("mode", [UNTOUCHED, NUMPY], ids=["as written", "rewritten"])
+@pytest.mark.parametrize("name", EXPRESSIONS)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_operation(name, mode):
+    agree(list(VALUES), EXPRESSIONS[name], *VALUES.values(), mode=mode)
+
+
+def test_empty_vectors():
+    agree([x], [x.sum(), x * 2, x[::-1], pt.exp(x), (x * x).sum()], np.array([]))
+
+
+def test_sums_of_products_are_dot_products():
+    quick = agree([x3, s], ((x3 * s) ** 2 / 2).sum(), X, np.array(0.3), mode=NUMPY)
+    assert ".dot(" in source(quick) and "add_reduce" not in source(quick)
+
+
+def test_what_is_known_to_be_one_number_is_a_plain_float():
+    quick = agree([s], pt.exp(s)[None] * 2 + 1, np.array(0.3), mode=NUMPY)
+    assert " * " in source(quick) and "array" not in source(quick)
+
+
+@pytest.mark.parametrize(
+    ("graph", "values", "error"),
+    [
+        (x + y, (X, Y[:2]), ValueError),
+        (x + y, (X, Y[:1]), ValueError),  # would broadcast, but was not said to
+        (x[5], (X, Y), IndexError),
+        (pt.specify_shape(x, 2), (X, Y), AssertionError),
+        (x.max(), (X[:0], Y), ValueError),
+    ],
+)
+def test_errors_keep_their_type(graph, values, error):
+    for mode in (Mode(linker="py", optimizer=None), UNTOUCHED):
+        function = pytensor.function([x, y], graph, mode=mode, on_unused_input="ignore")
+        with pytest.raises(error):
+            function(*values)
+
+
+def test_results_are_not_overwritten_by_the_next_call():
+    function = pytensor.function([x, i], [x[i], pt.sort(x), x], mode=UNTOUCHED)
+    first = function(X, I3)
+    kept = [value.copy() for value in first]
+    function(X + 1, I3)
+    for value, copy in zip(first, kept, strict=True):
+        np.testing.assert_array_equal(value, copy)
+
+
+def test_shared_variables_are_read_and_updated():
+    count = pytensor.shared(np.array(1.0))
+    function = pytensor.function([s], s + count, updates={count: count * 2}, mode=NUMPY)
+    assert [float(function(1.0)) for _ in range(3)] == [2.0, 3.0, 5.0]
