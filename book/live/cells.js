@@ -34,9 +34,8 @@ const megabytes = (bytes) => {
   return `${mb && mb < 10 ? mb.toFixed(1) : Math.round(mb)} MB`;
 };
 const duration = (seconds) =>
-  seconds < 10 ? `${seconds.toFixed(1)} s`
-    : seconds < 100 ? `${Math.round(seconds)} s`
-      : `${Math.round(seconds / 60)} min`;
+  seconds > 100 ? `${Math.round(seconds / 60)} min`
+    : `${seconds < 10 && seconds % 1 ? seconds.toFixed(1) : Math.round(seconds)} s`;
 
 const remembered = () => {
   try { return localStorage.getItem(AGREED) === "yes"; } catch { return false; }
@@ -143,7 +142,7 @@ const runBatch = async (batch) => {
     if (now !== stage) say(what);
     stage = now;
     const sizes = now === "download" && total > 1e5
-      ? `: ${megabytes(done)} of ${megabytes(total)}` : "";
+      ? `: ${megabytes(done).slice(0, -3)} of ${megabytes(total)}` : "";
     owner.progress(what + sizes, done, total);
   });
   for (const cell of batch.cells) {
@@ -282,8 +281,8 @@ class Cell {
     };
     this.bar = make("div.live-bar",
       { id: `live-${this.n}`, role: "group", "aria-label": `Cell ${this.n}`, tabindex: "-1" },
-      make("span.live-n", { "aria-hidden": "true" }, `Cell ${this.n}`),
-      ...(this.live.not ? [] : Object.values(this.buttons)), this.said);
+      ...(this.live.not ? [] : Object.values(this.buttons)), this.said,
+      make("span.live-n", { "aria-hidden": "true" }, `Cell ${this.n}`));
     this.output = make("div.cell_output.live-output", { hidden: "" });
     let top = this.input;
     while (top.parentElement !== this.root) top = top.parentElement;
@@ -421,7 +420,7 @@ class Cell {
         progress([
           `chain ${chain} of ${chains}, draw ${draw} of ${total}`,
           ...(perSecond ? [`${Math.round(perSecond)} a second`] : []),
-          ...(Number.isFinite(secondsLeft) ? [`${duration(secondsLeft)} left`] : []),
+          ...(Number.isFinite(secondsLeft) ? [`${duration(Math.ceil(secondsLeft))} left`] : []),
           divergences ? count(divergences, "divergence") : "no divergences",
         ].join(" · "), (chain - 1) * total + draw, chains * total);
       } else if (event.type === "thinned") {
