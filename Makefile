@@ -1,16 +1,19 @@
 # make book    build the book into _build/html (the first time installs all it needs)
 # make serve   look at it in a browser
 # make test    build, then run every test
+# make pyodide fetch the browser's Python into $(PYODIDE), for tests of live code, or
+#              to be served with the site: make book BOOK_PYODIDE=$(PYODIDE)
 # make bench   say where the build's time goes
 # make lock    compile the pinned sets from pyproject.toml
 # make clean   forget everything that was built; .venv stays
 
 .POSIX:
-.PHONY: book serve test bench lock clean
+.PHONY: book serve test pyodide bench lock clean
 .DEFAULT_GOAL := book
 
 BIN = .venv/bin
 PORT = 8000
+PYODIDE = _build/.cache/pyodide
 # Quiet where there is nobody to watch.
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -25,6 +28,9 @@ serve: book
 test: book .venv/test-installed
 	$(BIN)/python tests/site/chromium.py
 	$(BIN)/python -m pytest
+
+pyodide: .venv/installed
+	$(BIN)/python book/_ext/pyodide_lock.py fetch $(PYODIDE)
 
 bench: .venv/test-installed
 	$(BIN)/python tests/bench.py

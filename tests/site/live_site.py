@@ -22,16 +22,13 @@ sys.path.insert(0, str(ROOT / "book" / "_ext"))
 import pyodide_lock  # noqa: E402
 
 #: Where the official files may be: named by a variable, beside the checkout, or
-#: fetched with `python book/_ext/pyodide_lock.py fetch _build/.cache/pyodide`.
+#: fetched with `make pyodide`.
 FOLDERS = (
-    os.environ.get("BOOK_PYODIDE"),
+    os.environ.get("LIVE_PYODIDE"),
     ROOT.parent / "shared" / "pyodide",
     ROOT / "_build" / ".cache" / "pyodide",
 )
-HOW = (
-    "The tests of live code need the official Pyodide files: "
-    "python book/_ext/pyodide_lock.py fetch _build/.cache/pyodide"
-)
+HOW = "The tests of live code need the official Pyodide files: `make pyodide`."
 
 
 def pyodide_folder() -> Path | None:
