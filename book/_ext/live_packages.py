@@ -29,7 +29,7 @@ import pyodide_lock
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "live"
 #: The Python side of the live cells: modules that the worker imports.
-SESSION = ROOT / "book" / "live" / "python"
+SESSION = ROOT / "book" / "live" / "python" / "live"
 
 #: What a requirement's marker is asked about.
 BROWSER = {

@@ -11,7 +11,7 @@ import pytest
 from pytensor.compile.mode import OPT_FAST_COMPILE, Mode
 
 sys.path.append(str(Path(__file__).parents[2] / "book" / "live" / "python"))
-from numpy_linker import REWRITES, NumpyLinker
+from live.numpy_linker import REWRITES, NumpyLinker
 from pooling import datasets
 
 PLAIN = Mode(linker="py", optimizer=OPT_FAST_COMPILE)

@@ -38,7 +38,7 @@ def summary(idata):
     }
 
 before = summary(chain(draws=6, tune=4))
-import numpy_linker, quick_nuts
+from live import numpy_linker, quick_nuts
 numpy_linker.install(), quick_nuts.install(), quick_nuts.install()
 after = summary(chain(draws=6, tune=4))
 quick = {m: quick_nuts.density_of(m.logp_dlogp_function(ravel_inputs=True)

@@ -17,7 +17,7 @@ import math
 
 import numpy as np
 import pytensor
-from numpy_linker import NumpyLinker, exp_, log_
+from .numpy_linker import NumpyLinker, exp_, log_
 from pymc.step_methods.hmc import integration, nuts
 
 State, RaveledVars = integration.State, integration.RaveledVars

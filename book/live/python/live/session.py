@@ -21,9 +21,8 @@ import traceback
 import types
 import warnings
 
-#: What a fit is thinned to, unless the reader asks for all of it: as much as gives
-#: eight schools an effective sample size of a few hundred.
-CHAINS, DRAWS, TUNE = 2, 500, 500
+#: What a chain is thinned to, unless the reader asks for all of it.
+DRAWS, TUNE = 500, 500
 #: Between two reports of progress, in seconds.
 PAUSE = 0.1
 
@@ -260,6 +259,9 @@ def adapt_pymc(pymc, session: Session) -> None:
     import inspect
     import logging
 
+    from . import quick_nuts
+
+    quick_nuts.install()
     # The page says what it does.
     logging.getLogger("pymc").setLevel(logging.WARNING)
     for name in ("sample_prior_predictive", "sample_posterior_predictive", "find_MAP"):
@@ -279,17 +281,16 @@ def adapt_pymc(pymc, session: Session) -> None:
             "draws": given.get("draws", 1000),
             "tune": given.get("tune", 1000),
         }
-        live = {"chains": CHAINS, "draws": session.draws, "tune": TUNE}
         did = asked
         if not session.full:
-            did = {key: min(asked[key], live[key]) for key in asked}
+            did = {
+                "chains": asked["chains"],
+                "draws": min(asked["draws"], session.draws),
+                "tune": min(asked["tune"], TUNE),
+            }
         if did != asked:
             session.tell({"type": "thinned", "asked": asked, "did": did})
         given |= did
-        # A seed or a starting point for each chain.
-        for name in ("random_seed", "initvals"):
-            if isinstance(given.get(name), list | tuple):
-                given[name] = given[name][: did["chains"]]
         given |= {
             "cores": 1,
             "progressbar": False,
