@@ -11,6 +11,7 @@ import {
 const SHIFT = 0.1; // pCi/L, added before the logarithm is taken
 const ACTION = 4; // pCi/L, the level at which a house should be mended
 const NEAR = 8; // px: what is nearer than that is meant
+const PATIENCE = 5; // ms of a frame for what need not be there at once
 // Numbers of houses at which a path is worked out; a path is smooth where they thin.
 const STOPS = [
   0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 17, 20, 24, 28, 34, 40, 48, 58, 70, 84, 100,
@@ -99,6 +100,23 @@ class RadonCounties extends Explorable {
       this.paths.set(n, this.solve(groups));
     }
     return this.paths.get(n);
+  }
+
+  /** Those of the numbers of houses that there is time for now; the rest come later. */
+  known(stops) {
+    const until = performance.now() + PATIENCE;
+    // Far apart first: half a path is still a path from end to end.
+    for (const apart of [8, 4, 2, 1]) {
+      for (let k = 0; k < stops.length; k += apart) {
+        if (this.paths.has(stops[k])) continue;
+        if (performance.now() > until) {
+          this.update(false);
+          return stops.filter((n) => this.paths.has(n));
+        }
+        this.at(stops[k]);
+      }
+    }
+    return stops;
   }
 
   press(event) {
@@ -214,7 +232,7 @@ class RadonCounties extends Explorable {
     const { n: first } = this.observed[this.chosen];
     const [low, high] = [Math.min(first, this.n), Math.max(first, this.n)];
     const inside = STOPS.filter((n) => low < n && n < high);
-    const stops = [...new Set([low, ...inside, high])];
+    const stops = this.known([...new Set([low, ...inside, high])]);
     const walk = (kind, sds = 0) => stops.filter((n) => n || kind === "partial").map((n) => {
       const { mean, sd } = this.at(n)[kind][this.chosen];
       return [this.right(n), this.up(this.shown(mean + sds * sd))];
@@ -291,22 +309,23 @@ class RadonCounties extends Explorable {
     const n = String(this.n);
     const square = (v) => `<msup>${v}<mn>2</mn></msup>`;
     const [s, t] = [sigma, tau].map(({ mean }) => square(mn(mean)));
-    const share = (ratio, k) => fraction(k, `${k}<mo>+</mo>${ratio}`);
+    const part = (ratio, k) => fraction(k, `${k}<mo>+</mo>${ratio}`);
     const [sign, times] = ["<mo>=</mo>", "<mo>×</mo>"];
-    const lines = [
-      "<mn>1</mn><mo>−</mo><mi>B</mi>" + sign +
-        share(`${square("<mi>σ</mi>")}<mo>/</mo>${square("<mi>τ</mi>")}`, "<mi>n</mi>") +
-        sign + share(`${s}<mo>/</mo>${t}`, `<mn>${n}</mn>`) + sign +
-        share(mn(worth, 1), `<mn>${n}</mn>`) + sign + mn(weight),
-      (this.n ? `${mn(weight)}${times}${mn(own)}<mo>+</mo>` : "") +
-        mn(1 - weight) + times + mn(mu.mean) + sign + mn(estimate),
+    const math = (words) => `<math displaystyle="true">${words}</math> `;
+    // In pieces, between which a narrow screen may break a line.
+    const share = [
+      `<mn>1</mn><mo>−</mo><mi>B</mi>${sign}` +
+        part(`${square("<mi>σ</mi>")}<mo>/</mo>${square("<mi>τ</mi>")}`, "<mi>n</mi>"),
+      sign + part(`${s}<mo>/</mo>${t}`, `<mn>${n}</mn>`),
+      sign + part(mn(worth, 1), `<mn>${n}</mn>`) + sign + mn(weight),
     ];
+    const sum = (this.n ? `${mn(weight)}${times}${mn(own)}<mo>+</mo>` : "") +
+      mn(1 - weight) + times + mn(mu.mean) + sign + mn(estimate);
     const exact = this.now.partial[this.chosen].mean;
     this.formula.innerHTML =
-      "<p><span>The share of its own houses:</span> " +
-      `<math displaystyle="true">${lines[0]}</math></p>` +
-      `<p><span>Its estimate:</span> <math>${lines[1]}</math>; ` +
-      `averaged over the posterior, ${number(exact, 2)}.</p>`;
+      `<p><span>The share of its own houses:</span> ${share.map(math).join("")}</p>` +
+      `<p><span>Its estimate:</span> ${math(sum).trim()}; averaged over the posterior, ` +
+      `${number(exact, 2)}.</p>`;
   }
 
   fillTable() {

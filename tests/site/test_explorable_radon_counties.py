@@ -204,7 +204,7 @@ def test_the_formula_and_the_table_show_the_same_numbers(show, window):
         figure = ready(visit.open(PAGE), NAME)
         found = figure.evaluate(SHOW, ["Lac Qui Parle", 20, None])
         worth = found["sigma"]["mean"] ** 2 / found["tau"]["mean"] ** 2
-        share = figure.locator(".formula math").first.text_content()
+        share = figure.locator(".formula p").first.text_content()
         assert share.split("=")[-1].strip() == f"{20 / (20 + worth):.2f}"
         it = found["partial"][found["chosen"]]
         assert f"averaged over the posterior, {it['mean']:.2f}." in figure.locator(
