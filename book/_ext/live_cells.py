@@ -21,8 +21,6 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.fileutil import copy_asset
 
-from pooling import plots
-
 logger = logging.getLogger(__name__)
 
 #: Where the scripts are, and where the site has them, seen from its root. (Under
@@ -80,7 +78,7 @@ class Tell(SphinxPostTransform):
 
 
 def load(app: Sphinx, pagename, templatename, context, doctree) -> None:
-    """Style, script and the figures' colours, where there is something to run."""
+    """Style and script, where there is something to run."""
     if doctree is None or next(shown(doctree), None) is None:
         return
     # Seen from the page, which may lie in a folder.
@@ -92,8 +90,6 @@ def load(app: Sphinx, pagename, templatename, context, doctree) -> None:
             # Not a module: a browser that has the page from a file would not
             # load one, and its reader should be told why nothing runs.
             f'<script defer src="{live}/cells.js"></script>',
-            '<script type="application/json" id="live-palette">'
-            f"{as_json(plots.PALETTE)}</script>",
         ]
     )
 

@@ -183,20 +183,6 @@ const STAGES = {
 
 // Output
 
-const palette = JSON.parse(document.getElementById("live-palette").textContent);
-
-/** A drawing in the book's light colours, with their dark twins for a dark page. */
-const twoColoured = (svg) => {
-  if (svg.includes("prefers-color-scheme")) return svg;
-  const names = new Map(Object.entries(palette).map(([name, [light]]) => [light, name]));
-  const drawing = svg.replace(/#[0-9a-f]{6}\b/gi, (hex) =>
-    names.has(hex.toLowerCase()) ? `var(--${names.get(hex.toLowerCase())})` : hex);
-  const colours = (place) => Object.entries(palette)
-    .map(([name, pair]) => `--${name}:${pair[place]}`).join(";");
-  return drawing.replace(/<svg\b[^>]*>/, (start) => `${start}<style>:root{${colours(0)}}`
-    + `@media (prefers-color-scheme:dark){:root{${colours(1)}}}</style>`);
-};
-
 const picture = (source, alt, what) => make(`div.output.image.${what}`, {}, make("img", { src: source, alt }));
 
 const SHOW = {
@@ -213,7 +199,7 @@ const SHOW = {
     return shown;
   },
   "image/svg+xml": (svg, cell, alt) =>
-    picture(`data:image/svg+xml;charset=utf-8,${encodeURIComponent(twoColoured(svg))}`, alt, "svg"),
+    picture(`data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`, alt, "svg"),
   "image/png": (data, cell, alt) => picture(`data:image/png;base64,${data}`, alt, "png"),
   "text/plain": (text) => make("div.output.text_plain", {}, make("pre", {}, text)),
 };
