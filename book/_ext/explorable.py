@@ -161,6 +161,22 @@ def prior_width() -> dict:
     }
 
 
+def leapfrog_funnel() -> dict:
+    """The prior of sigma_b, and a path that just goes through the neck."""
+    return {
+        "scale": 1,  # of the half-normal prior
+        "neck": 0.1,  # the sd below which draws are counted
+        "start": {"b": 0.5, "v": 0.0},
+        "push": {"x": -0.4, "v": -2.0},
+        "ranges": {
+            "step": {"min": 0.02, "max": 1.2, "step": 0.02, "start": 0.06},
+            "steps": {"min": 1, "max": 80, "step": 1, "start": 40},
+        },
+        "many": 1000,  # draws for one press
+        "batch": 250,  # the same where nothing may move
+    }
+
+
 #: Name of the element -> what makes its data.
 DATA = {
     "climb-the-ridge": climb_the_ridge,
@@ -168,6 +184,7 @@ DATA = {
     "radon-counties": radon_counties,
     "influence-curve": influence_curve,
     "prior-width": prior_width,
+    "leapfrog-funnel": leapfrog_funnel,
 }
 
 
