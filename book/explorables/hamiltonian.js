@@ -152,18 +152,18 @@ function join(a, b) {
  * One draw of NUTS from q: Hoffman and Gelman's doubling with Betancourt's choice
  * of a point in proportion to its density, favouring the later half.
  *
- * Returns where the chain is then, the number of gradients, whether the path
- * diverged, and all the points that it visited, in the order of time.
+ * Returns where the chain is then, the number of gradients, where the path diverged
+ * (its last good point, or null), and all its points, in the order of time.
  */
 export function nuts(target, q, step, { uniform, normal }) {
   const start = ball(target, q, [normal(), normal()]);
   let gradients = 0;
-  let diverged = false;
+  let lostAt = null;
   const leaf = (from, way) => {
     const state = leapfrog(target, from, way * step);
     const error = state.energy - start.energy;
     gradients++;
-    diverged = lost(error);
+    if (lost(error)) lostAt = from.q;
     return {
       first: state, last: state, sum: state.p, logWeight: -error,
       draw: state.q, turned: false, points: [state.q],
@@ -172,7 +172,7 @@ export function nuts(target, q, step, { uniform, normal }) {
   const build = (depth, from, way) => {
     if (depth === 0) return leaf(from, way);
     const near = build(depth - 1, from, way);
-    if (diverged || near.turned) return near;
+    if (lostAt || near.turned) return near;
     const far = build(depth - 1, way > 0 ? near.last : near.first, way);
     const both = way > 0 ? join(near, far) : join(far, near);
     const takeFar = uniform() < Math.exp(far.logWeight - both.logWeight);
@@ -187,7 +187,7 @@ export function nuts(target, q, step, { uniform, normal }) {
     const way = uniform() < 0.5 ? -1 : 1;
     const more = build(depth, way > 0 ? tree.last : tree.first, way);
     points[way].push(...more.points);
-    if (diverged || more.turned) break;
+    if (lostAt || more.turned) break;
     const { draw } = tree;
     const take = uniform() < Math.exp(more.logWeight - tree.logWeight);
     tree = way > 0 ? join(tree, more) : join(more, tree);
@@ -195,5 +195,5 @@ export function nuts(target, q, step, { uniform, normal }) {
     if (tree.turned) break;
   }
   const path = [...points["-1"].reverse(), q, ...points[1]];
-  return { q: tree.draw, gradients, diverged, path };
+  return { q: tree.draw, gradients, lostAt, path };
 }

@@ -11,7 +11,7 @@ import {
 const NAMES = ["centered", "non-centered"];
 const HANDLE = 10; // px: the radius of the start
 const PUSH = 30; // px of arrow for a momentum of one
-const SIDE = 3; // how far the plane goes to either side
+const SIDES = [2, 3.5]; // how far the plane goes to either side, in each form
 const REACH = [-4.6, 1.3]; // and log(sigma) down and up
 const HARDEST = 3; // the largest push in a direction
 const CONTOURS = [0.25, 1, 2, 4]; // below the top of the log density
@@ -81,8 +81,11 @@ class LeapfrogFunnel extends Explorable {
     const clip = `${this.localName}-plane`;
     this.frameOfPlane = svg("rect");
     this.back = svg("g", { "aria-hidden": "true" });
-    this.piled = svg("g", { "aria-hidden": "true", "clip-path": `url(#${clip})` });
-    this.paths = svg("g", { "aria-hidden": "true", "clip-path": `url(#${clip})` });
+    const clipped = () =>
+      svg("g", { "aria-hidden": "true", "clip-path": `url(#${clip})` });
+    this.contours = clipped();
+    this.piled = clipped();
+    this.paths = clipped();
     this.over = svg("g", { "aria-hidden": "true", class: "over" });
     this.arrow = svg("path", { class: "arrow", "aria-hidden": "true" });
     this.startHandle = this.handle("Start of the path", REACH, "circle", (by, far) =>
@@ -90,8 +93,8 @@ class LeapfrogFunnel extends Explorable {
     this.pushHandle = this.handle("Push", [-HARDEST, HARDEST], "path", (by, far) =>
       this.putPush(this.p.map((x, i) => x + by[i] * (far ? 0.5 : 0.1))));
     this.drawing.append(
-      svg("clipPath", { id: clip }, this.frameOfPlane), this.back, this.piled,
-      this.paths, this.arrow, this.startHandle, this.pushHandle, this.over,
+      svg("clipPath", { id: clip }, this.frameOfPlane), this.back, this.contours,
+      this.piled, this.paths, this.arrow, this.startHandle, this.pushHandle, this.over,
     );
     this.drawing.addEventListener("pointerdown", (event) => this.press(event));
   }
@@ -113,6 +116,10 @@ class LeapfrogFunnel extends Explorable {
 
   get target() {
     return this.targets[this.form];
+  }
+
+  get side() {
+    return SIDES[this.form];
   }
 
   get chain() {
@@ -143,7 +150,7 @@ class LeapfrogFunnel extends Explorable {
   }
 
   putStart([x, v]) {
-    this.q = [clamp(x, -SIDE, SIDE), clamp(v, ...REACH)];
+    this.q = [clamp(x, -this.side, this.side), clamp(v, ...REACH)];
     this.update();
   }
 
@@ -160,7 +167,7 @@ class LeapfrogFunnel extends Explorable {
     if (this.remaining) this.remaining = 0;
     else if (this.still.matches) this.advance(this.batch);
     else this.remaining = this.many;
-    this.update();
+    this.update(this.remaining === 0); // what is said can wait for the last draw
   }
 
   advance(count) {
@@ -173,7 +180,7 @@ class LeapfrogFunnel extends Explorable {
       chain.low += draw.q[1] < Math.log(this.neck);
       chain.gradients += draw.gradients;
       chain.trail = draw.path;
-      if (draw.diverged) chain.bad.push(draw.q);
+      if (draw.lostAt) chain.bad.push(draw.lostAt);
     }
   }
 
@@ -214,6 +221,7 @@ class LeapfrogFunnel extends Explorable {
     this.drawErrors(g);
     this.drawLegend(g);
     this.back.replaceChildren(g);
+    this.drawContours();
     this.drawDraws();
     this.drawPaths();
     this.showHandles();
@@ -226,12 +234,12 @@ class LeapfrogFunnel extends Explorable {
     this.width = width;
     this.top = 26;
     this.bottom = narrow ? 340 : 400;
-    this.left = 30;
+    this.left = 40;
     this.right = Math.round(width * (narrow ? 0.68 : 0.66));
     this.first = this.right + 10;
-    this.ceiling = this.bottom + 66;
+    this.ceiling = this.bottom + 76;
     this.floor = this.ceiling + 110;
-    this.across = linear([-SIDE, SIDE], [this.left, this.right]);
+    this.across = linear([-this.side, this.side], [this.left, this.right]);
     this.up = linear(REACH, [this.bottom, this.top]);
     this.here = [this.across(this.q[0]), this.up(this.q[1])];
     const reach = [this.p[0] * PUSH, -this.p[1] * PUSH];
@@ -249,12 +257,12 @@ class LeapfrogFunnel extends Explorable {
 
   drawPlane(g) {
     const { across, up, left, right, top, bottom } = this;
-    g.append(indexed(left - 24, 14, "title", "log ", "σ", "b"));
+    g.append(indexed(0, 14, "title", "log ", "σ", "b"));
     for (let v = Math.ceil(REACH[0]); v <= REACH[1]; v++) {
       g.append(level(left, this.width, up(v), "grid"));
       g.append(text(left - 5, up(v) + 4, number(v, 0), "tick", "end"));
     }
-    for (const x of ticks(-SIDE, SIDE, 6)) {
+    for (const x of ticks(-this.side, this.side, 7)) {
       g.append(text(across(x), bottom + 17, number(x, 0), "tick", "middle"));
     }
     const middle = (left + right) / 2;
@@ -263,21 +271,6 @@ class LeapfrogFunnel extends Explorable {
       : indexed(middle, bottom + 34, "tick", "slope of one county \u2212 ", "μ", "b",
         "middle"));
     g.append(level(left, right, bottom, "axis"));
-    const heights = Array.from({ length: 121 }, (_, k) =>
-      REACH[0] + ((REACH[1] - REACH[0]) * k) / 120);
-    const ridge = heights.map((v) => this.target.log([0, v]));
-    const highest = Math.max(...ridge);
-    for (const fall of CONTOURS) {
-      const half = heights.flatMap((v, k) => {
-        const above = ridge[k] - highest + fall;
-        return above < 0 ? [] : [[this.target.spread(v) * Math.sqrt(2 * above), v]];
-      });
-      const edge = (side) => half.map(([x, v]) =>
-        [across(clamp(side * x, -SIDE, SIDE)), up(v)]);
-      g.append(svg("path", {
-        d: path([...edge(1), ...edge(-1).reverse()]) + "Z", class: "contour",
-      }));
-    }
     const neck = up(Math.log(this.neck));
     g.append(level(left, this.width, neck, "neck"));
     g.append(text(this.width, neck - 5, `sd ${this.neck}`, "tick", "end"));
@@ -288,10 +281,30 @@ class LeapfrogFunnel extends Explorable {
     }
   }
 
+  /** Where the log density lies so far below its top: given v it is normal in x. */
+  drawContours() {
+    const key = `${this.form} ${this.width}`;
+    if (key === this.contoured) return;
+    this.contoured = key;
+    const n = 400;
+    const heights = Array.from({ length: n + 1 }, (_, k) =>
+      REACH[0] + ((REACH[1] - REACH[0]) * k) / n);
+    const ridge = heights.map((v) => this.target.log([0, v]));
+    const highest = Math.max(...ridge);
+    this.contours.replaceChildren(...CONTOURS.map((fall) => {
+      const half = heights.flatMap((v, k) => {
+        const above = ridge[k] - highest + fall;
+        return above < 0 ? [] : [[this.target.spread(v) * Math.sqrt(2 * above), v]];
+      });
+      const edge = (side) => half.map(([x, v]) => this.onPlane([side * x, v]));
+      const d = path([...edge(1), ...edge(-1).reverse()]) + "Z";
+      return svg("path", { d, class: "contour" });
+    }));
+  }
+
   drawMarginal(g) {
     const { up, first, width, top, bottom, chain } = this;
-    g.append(text(width, 14, this.width < 520 ? "how often" : "how often, and exactly",
-      "title", "end"));
+    g.append(text(width, 14, "draws and exact", "title", "end"));
     const long = linear([0, 0.7], [first, width]);
     const [low, high] = REACH;
     const counts = new Map();
@@ -326,10 +339,10 @@ class LeapfrogFunnel extends Explorable {
       Math.log10(LARGE));
     const up = linear([Math.log10(SMALL), Math.log10(LARGE)], [floor, ceiling]);
     const high = (e) => up(Number.isFinite(e) ? logs(e || SMALL) : Math.log10(LARGE));
-    g.append(text(left - 24, ceiling - 8, "error in energy", "title"));
+    g.append(text(0, ceiling - 14, "error in energy", "title"));
     for (const [power, words] of [[-3, "0.001"], [0, "1"], [3, "1000"]]) {
       g.append(level(left, right, up(power), power === 3 ? "limit" : "grid"));
-      g.append(text(left + 3, up(power) - 4, words, "tick"));
+      g.append(text(left - 5, up(power) + 4, words, "tick", "end"));
     }
     g.append(text(right, up(3) - 4, "divergence", "tick", "end"));
     const points = now.error.map((e, k) => [along(k), high(e)]);
@@ -370,8 +383,18 @@ class LeapfrogFunnel extends Explorable {
     return svg("path", { d, class: kind });
   }
 
+  /** A place of the drawing; what is lost far out, or is no number, far out. */
   onPlane([x, v]) {
-    return [this.across(clamp(x, -50, 50)), this.up(clamp(v, -50, 50))];
+    const near = (value) => (Number.isNaN(value) ? 50 : clamp(value, -50, 50));
+    return [this.across(near(x)), this.up(near(v))];
+  }
+
+  /** A place in the plane, so far from its edges at least. */
+  within([x, y], margin) {
+    return [
+      clamp(x, this.left + margin, this.right - margin),
+      clamp(y, this.top + margin, this.bottom - margin),
+    ];
   }
 
   drawDraws() {
@@ -380,7 +403,7 @@ class LeapfrogFunnel extends Explorable {
     const key = `${this.form} ${this.step} ${chain.draws.length} ${this.width}`;
     if (key === this.pile) return;
     this.pile = key;
-    const bad = chain.bad.map((q) => cross(...this.onPlane(q), 3.5));
+    const bad = chain.bad.map((q) => cross(...this.within(this.onPlane(q), 5), 3.5));
     this.piled.replaceChildren(
       this.dots(chain.draws.map((q) => this.onPlane(q)), "drawn"), ...bad,
     );
@@ -402,13 +425,7 @@ class LeapfrogFunnel extends Explorable {
     this.paths.replaceChildren(g);
     this.over.replaceChildren();
     if (now.diverged && !this.remaining) {
-      const [x, v] = now.path[now.path.length - 1];
-      const inside = (value, low, high) =>
-        Number.isNaN(value) ? low : clamp(value, low, high);
-      const at = [
-        inside(this.across(x), this.left + 8, this.right - 8),
-        inside(this.up(v), this.top + 8, this.bottom - 8),
-      ];
+      const at = this.within(this.onPlane(now.path[now.path.length - 1]), 8);
       const aside = at[0] > (this.left + this.right) / 2;
       this.over.append(cross(...at, 7),
         text(at[0] + (aside ? -12 : 12), at[1] + 4, "diverged", "told",
