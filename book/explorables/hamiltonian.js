@@ -100,7 +100,7 @@ export function roll(target, q, p, time) {
     const { path, error } = follow(target, q, p, time / steps, steps);
     const wrong = error.findIndex((e) => !(Math.abs(e) < tolerance));
     if (wrong < 0) return path;
-    if (steps > 8000) return path.slice(0, wrong);
+    if (steps > 4000) return path.slice(0, wrong);
   }
 }
 
