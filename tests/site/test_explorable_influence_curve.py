@@ -25,8 +25,10 @@ ALONE = """async (problems) => {
 }"""
 TOGETHER = """async ([y, sigma, nu, scale, muSd]) => {
     const { posterior, PRIORS } = await import("/explorables/exact.js");
-    const fit = posterior(y, sigma, PRIORS["inv-chi2"](scale, nu), { mean: 0, sd: muSd });
-    return { ...fit, next: fit.next.sd, levels: y.map((_, j) => fit.quantile(j, 0.975)) };
+    const tau = PRIORS["inv-chi2"](scale, nu);
+    const fit = posterior(y, sigma, tau, { mean: 0, sd: muSd });
+    const levels = y.map((_, j) => fit.quantile(j, 0.975));
+    return { ...fit, next: fit.next.sd, levels };
 }"""
 
 
@@ -150,7 +152,8 @@ def test_by_keyboard_alone(size, scheme, window):
         as_observed = together()[1].mean("theta")
         assert row(page, "hierarchy")[0] == f"{as_observed[2]:.1f}"
         assert row(page, "flat")[:3] == ["-3.0", "0.0", "no pull"]
-        level = {name: row(page, name)[3] for name in ("N(0, 10)", "t₄(0, 10)", "flat")}
+        fixed = ("N(0, 10)", "t₄(0, 10)", "flat")
+        level = {name: row(page, name)[3] for name in fixed}
 
         tab_to(page, "School C")
         for _ in range(4):
@@ -186,7 +189,8 @@ def test_by_keyboard_alone(size, scheme, window):
         settle(page)
         wide = by_quadrature(-150, SE[2], 0, 1, 60)[0]
         assert row(page, "t₁(0, 60)")[0] == f"{wide:.1f}"
-        assert row(page, "hierarchy")[0] == f"{together({2: -150})[1].mean('theta')[2]:.1f}"
+        lowest = together({2: -150})[1].mean("theta")
+        assert row(page, "hierarchy")[0] == f"{lowest[2]:.1f}"
 
         tab_to(page, "Back to what was observed")
         page.keyboard.press("Enter")
@@ -223,6 +227,9 @@ def test_where_a_prior_lets_go_is_where_it_is_shown(window):
                 turns["hierarchy"], hardest(joint[:, 2], grid), atol=1
             )
             assert turns["normal"] == turns["flat"] == [None, None]
+        words = visit.page.locator("article").inner_text()
+    at = f"{hardest(joint[:, 2], grid)[0]:.0f}".replace("-", "\u2212")
+    assert f"the hierarchy follows, later, at {at}." in " ".join(words.split())
 
 
 def test_by_pointer(window):

@@ -94,9 +94,10 @@ def test_the_hierarchy_is_exact(window, data, measured, core, alone):
     np.testing.assert_allclose(found["score"], alone, **close)
     for name, row in zip(data["shown"], found["rows"], strict=True):
         if name not in names:
-            sd = (core.sd("mu") ** 2 + core.mean("tau") ** 2 + core.sd("tau") ** 2) ** 0.5
-            np.testing.assert_allclose([row["mean"], row["sd"]], [core.mean("mu"), sd],
-                                       **close)
+            variance = core.sd("mu") ** 2 + core.mean("tau") ** 2 + core.sd("tau") ** 2
+            np.testing.assert_allclose(
+                [row["mean"], row["sd"]], [core.mean("mu"), variance**0.5], **close
+            )
             continue
         j = names.index(name)
         np.testing.assert_allclose(
@@ -222,3 +223,12 @@ def test_a_tail_gains_nothing_and_a_centre_does(measured, alone):
         max(fixed_score(measured, nu, 0, s) for s in widths) < best for nu in (4, 1)
     )
     assert max(fixed_score(measured, None, -0.65, s) for s in widths) > alone
+
+
+def test_the_chapter_reads_off_the_same_hierarchy(window, core):
+    """The chapter's cell and the figure's data come from one recipe, written twice."""
+    with window() as visit:
+        words = visit.open(PAGE).locator("article").inner_text()
+    tau = f"{core.mean('tau'):.2f} (sd {core.sd('tau'):.2f})"
+    mean = f"but their mean ({core.mean('mu'):.2f})".replace("-", "\u2212")
+    assert tau in words and mean in words
