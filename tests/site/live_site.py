@@ -12,6 +12,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import json
 import os
 from pathlib import Path
+import subprocess
 import sys
 import threading
 
@@ -21,21 +22,31 @@ sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
 import pyodide_lock  # noqa: E402
 
-#: Where the official files may be: named by a variable, beside the checkout, or
-#: fetched with `make pyodide`.
-FOLDERS = (
-    os.environ.get("LIVE_PYODIDE"),
-    ROOT.parent / "shared" / "pyodide",
-    ROOT / "_build" / ".cache" / "pyodide",
-)
 HOW = "The tests of live code need the official Pyodide files: `make pyodide`."
+
+
+def places():
+    """Folders that may hold the official files.
+
+    The one that a variable names; the one that ``make pyodide`` fills; and
+    ``shared/pyodide`` beside the checkout, or beside the one that it is a clone of.
+    """
+    if named := os.environ.get("LIVE_PYODIDE"):
+        yield Path(named)
+    yield ROOT / "_build" / ".cache" / "pyodide"
+    origin = subprocess.run(
+        ["git", "config", "remote.origin.url"], cwd=ROOT, capture_output=True, text=True
+    ).stdout.strip()
+    for checkout in (ROOT, Path(origin) if origin.startswith("/") else ROOT):
+        for folder in checkout.parents:
+            yield folder / "shared" / "pyodide"
 
 
 def pyodide_folder() -> Path | None:
     """A folder with every listed file, each with its official hash."""
-    for folder in FOLDERS:
-        if folder and Path(folder).is_dir() and not pyodide_lock.missing(Path(folder)):
-            return Path(folder)
+    for folder in places():
+        if folder.is_dir() and not pyodide_lock.missing(folder):
+            return folder
     return None
 
 
