@@ -184,7 +184,7 @@ def test_an_error_is_told_by_the_readers_code_alone(visit):
         "if True print(1)",
         "y + 1",
         "import nonsense",
-        "np.ones((12_000, 40_000))",
+        "[np.empty((12_000, 20_000)) for _ in range(3)]",
     ]
     results = page.evaluate(live_site.RUN, {"cells": cells})["results"]
     zero, missing, syntax, after, module, memory = (r["error"] for r in results[1:])
