@@ -131,6 +131,7 @@ def served(folder: Path):
         finally:
             server.shutdown()
             cdn.server.shutdown()
+            cdn.server.server_close()
 
 
 #: Run code in a page through the runtime alone: takes {cells, full}, gives a list of
