@@ -35,10 +35,12 @@ import pooling
 plt.style.use("pooling.book")
 """
 TABLE = 'az.summary(idata, var_names=["mu", "tau", "theta"])'
-#: PyTensor's own Python linker in place of the book's.
+#: PyTensor's own Python linker and PyMC's sampler as it is.
 PLAIN = """
-import live.numpy_linker
-live.numpy_linker.install = lambda: None
+import sys, types
+for name in ("live.numpy_linker", "live.quick_nuts"):
+    sys.modules[name] = types.ModuleType(name)
+    sys.modules[name].install = lambda: None
 """
 FORGET = """async what => {
     const cache = await caches.open("borrowing-strength-python");
@@ -53,7 +55,7 @@ WARM = {
     "warm": (None, []),
     "warm, without kept bytecode": ("bytecode", []),
     "warm, without unpacked packages": ("kept/", []),
-    "warm, with PyTensor's own linker": (None, [PLAIN]),
+    "warm, with PyTensor's and PyMC's own": (None, [PLAIN]),
 }
 
 
