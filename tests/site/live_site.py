@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from functools import partial
+import gc
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import json
 import os
@@ -132,6 +133,8 @@ def served(folder: Path):
             server.shutdown()
             cdn.server.shutdown()
             cdn.server.server_close()
+    # Connections that a closed browser left are collected here, not in a later test.
+    gc.collect()
 
 
 #: Run code in a page through the runtime alone: takes {cells, full}, gives a list of
