@@ -1,0 +1,332 @@
+"""Pages that load fast and shut nobody out: what the theme writes, mended.
+
+Each page passes through `mend` as it is written: one style sheet instead of a dozen,
+no script that it does not need and none that it waits for, icons without a script,
+tables with headers, pictures loaded when they are near. When all are written, the one
+style sheet is made of the theme's and ours, without the rules that no page uses, and
+its fonts are cut down to the characters that are shown.
+
+Every step names what it looks for, and raises where that is not found: a theme that
+changes fails the build, and does not silently undo the mending.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+import posixpath
+import re
+import shutil
+
+from sphinx.application import Sphinx
+from sphinx.jinja2glue import BuiltinTemplateLoader
+
+import fewer_glyphs
+import fewer_rules
+import icons
+
+#: The one style sheet, seen from the root of the site, and what it is made of, in the
+#: order of the cascade. Whatever else a page links stays a link of its own.
+SHEET = "site.css"
+PARTS = (
+    "styles/theme.css",
+    "styles/pydata-sphinx-theme.css",
+    "pygments.css",
+    "styles/sphinx-book-theme.css",
+    "togglebutton.css",
+    "copybutton.css",
+    "mystnb.*.css",
+    "exercise.css",
+    "sphinx-design.min.css",
+    "katex/katex.min.css",
+    "book.css",
+)
+#: Scripts that only some pages need, by what those have; "" is no page.
+ONLY_WITH = {
+    # Draws icons: see icons.py. What Bootstrap did here, book.js does.
+    "fontawesome.js": "",
+    "bootstrap.js": "",
+    "sphinx_highlight.js": "",
+    "doctools.js": 'id="search-results"',
+    "clipboard.min.js": '<div class="highlight">',
+    "copybutton.js": '<div class="highlight">',
+    "togglebutton.js": r'class="[^"]*\b(?:dropdown admonition|admonition[^"]*dropdown|toggle)\b',
+    "design-tabs.js": "sd-tab-set",
+}
+#: What nobody asks for once pages are mended.
+UNASKED = (
+    "scripts/fontawesome.js*",
+    "scripts/bootstrap.js*",
+    "scripts/*.map",
+    "styles",
+    "vendor",
+    "locales",
+    "images",
+    "katex/fonts",
+    "sphinx_highlight.js",
+    "*webpack-macros.html",
+)
+
+_LINK = re.compile(r'[ \t]*<link\b[^>]*\brel="stylesheet"[^>]*>\n?')
+_SCRIPT = re.compile(r"[ \t]*<script\b([^>]*)>(.*?)</script>\n?", re.S)
+_ADDRESS = re.compile(r'\b(?:href|src)="([^"?]*)')
+
+
+class Changed(ValueError):
+    """The theme writes something else than what was mended here."""
+
+
+class LightPages(BuiltinTemplateLoader):
+    """Sphinx's own templates; what they make of a page is mended."""
+
+    def render(self, template: str, context: dict) -> str:
+        page = super().render(template, context)
+        name = context.get("pagename")
+        if not template.endswith(".html") or name is None:
+            return page
+        try:
+            return mend(page)
+        except Changed as error:
+            raise Changed(f"{name}: {error}") from None
+
+
+def mend(page: str) -> str:
+    """A page as the theme has written it, mended."""
+    for step in (sheets, scripts, furniture, pictograms, tables, citations, images):
+        page = step(page)
+    return page
+
+
+def replace(pattern: str, new, page: str, what: str) -> str:
+    """`re.sub`, where there has to be something to change."""
+    page, times = re.subn(pattern, new, page, flags=re.S)
+    if not times:
+        raise Changed(f"there is no {what}")
+    return page
+
+
+# Steps, from page to page
+
+
+def sheets(page: str) -> str:
+    """One link to the one style sheet, where the first was."""
+    root = None
+
+    def link(match: re.Match) -> str:
+        nonlocal root
+        address = _ADDRESS.search(match[0])[1]
+        folder, static, file = address.partition("_static/")
+        if not static or not any(Path(file).match(part) for part in PARTS):
+            return match[0]
+        if root is not None:
+            return ""
+        root = folder
+        return f'<link rel="stylesheet" href="{root}_static/{SHEET}">\n'
+
+    page = _LINK.sub(link, page)
+    if root is None:
+        raise Changed("no style sheet of the theme's is linked")
+    return page
+
+
+def scripts(page: str) -> str:
+    """The scripts that this page needs, each once, and none that it waits for."""
+    seen: set[str] = set()
+
+    def tag(match: re.Match) -> str:
+        attributes, inside = match.groups()
+        source = _ADDRESS.search(attributes)
+        if source is None:
+            # Set before a script that is not here yet, and read by none.
+            idle = match[0] in seen or "DOCUMENTATION_OPTIONS.pagename" in inside
+            seen.add(match[0])
+            return "" if idle else match[0]
+        name = source[1].rsplit("/", 1)[-1]
+        needs = ONLY_WITH.get(name)
+        if source[1] in seen or needs == "" or (needs and not re.search(needs, page)):
+            return ""
+        seen.add(source[1])
+        if re.search(r"\b(?:defer|async|type=\"module\")", attributes):
+            return match[0]
+        return match[0].replace("<script", "<script defer", 1)
+
+    page = replace(r'<link rel="preload" as="script"[^>]*>\n?', "", page, "preload")
+    waiting = len(page)
+    page = _SCRIPT.sub(tag, page)
+    if len(page) == waiting or "fontawesome.js" in page:
+        raise Changed("the scripts are not those that were known")
+    return page
+
+
+def furniture(page: str) -> str:
+    """What the theme says twice or to nobody; and a name for its sidebar."""
+    once = '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
+    if page.count(once) == 2:
+        page = page.replace(once, "", 1)
+    else:
+        page = replace(
+            r'<meta name="viewport" content="width=device-width, initial-scale=1\.0" />',
+            "", page, "second viewport",
+        )
+    page = replace(
+        r'<div id="jb-print-docs-body".*?(?=<div id="searchbox">)', "", page,
+        "second title, for print",
+    )
+    page = replace(
+        r'<div class="sidebar-primary-items__end.*?<div id="ethical-ad-placement".*?'
+        r"</div>\s*</div>\s*</div>", "", page, "place for advertisements",
+    )
+    page = replace(
+        r'<div class="pst-async-banner-revealer.*?</aside>\s*</div>', "", page, "banner"
+    )
+    page = replace(r'<meta name="docsearch:[^>]*>\n?', "", page, "docsearch")
+    return replace(
+        r'(<div id="pst-primary-sidebar")', r'\1 role="region" aria-label="The book"',
+        page, "sidebar",
+    )
+
+
+def pictograms(page: str) -> str:
+    """Icons that are drawn here, and that nobody reads aloud."""
+
+    def icon(match: re.Match) -> str:
+        for name in re.findall(r"\bfa-([a-z-]+)", match[0]):
+            if not icons.known(name):
+                raise Changed(f"icons.py does not draw {name}")
+        return f'<{match[1]} aria-hidden="true"{match[2]}'
+
+    return replace(
+        r'<(i|span)(?! aria-hidden)(\s[^>]*class="[^"]*\bfa[bsr]?\b[^>]*>|'
+        r'\s[^>]*class="[^"]*\bfa-[^>]*>)',
+        icon, page, "icon",
+    )
+
+
+def tables(page: str) -> str:
+    """Headers that say what they head, and empty ones that are none."""
+
+    def table(match: re.Match) -> str:
+        head, body, rest = match[0].partition("</thead>")
+        if not body:
+            head, rest = "", match[0]
+        head = head.replace(' border="1"', "")
+        head = re.sub(r"<th\b(?![^>]*scope)", '<th scope="col"', head)
+        rest = re.sub(r"<th\b(?![^>]*scope)", '<th scope="row"', rest)
+        whole = (head + body + rest).replace(' style="text-align: right;"', "")
+        return re.sub(r"<th\b[^>]*>\s*</th>", "<td></td>", whole)
+
+    page = re.sub(r"<table\b.*?</table>", table, page, flags=re.S)
+    if re.search(r'<table border|<th>|<th class="head">', page):
+        raise Changed("a table is not as tables were")
+    return page
+
+
+def citations(page: str) -> str:
+    """Entries of the bibliography, in the role that lists have for them."""
+    page = page.replace(' role="doc-biblioentry"', ' role="listitem"')
+    if 'class="citation-list"' in page and 'role="listitem"' not in page:
+        raise Changed("no entry in the list of citations")
+    return page
+
+
+def images(page: str) -> str:
+    """Pictures below the first load when a reader comes near them."""
+    before, image, after = page.partition("<img ")
+    lazy = '<img loading="lazy" decoding="async" '
+    return before + image + after.replace("<img ", lazy)
+
+
+# When all pages are written
+
+
+def gather(app: Sphinx, exception) -> None:
+    """Write the one style sheet and its fonts, and leave out what is not asked for."""
+    if exception is not None or app.builder.format != "html":
+        return
+    out = Path(app.outdir)
+    static = out / "_static"
+    pages = [
+        file.read_text(encoding="utf-8")
+        for file in sorted(out.rglob("*.html"))
+        if static not in file.parents
+    ]
+    unasked = [file for pattern in UNASKED for file in static.glob(pattern)]
+    if not unasked:
+        raise Changed("the theme brings nothing that could be left out")
+    code = [
+        file.read_text(encoding="utf-8")
+        for file in sorted([*static.rglob("*.js"), *out.glob("explorables/*.js")])
+        if file not in unasked and static / "locales" not in file.parents
+    ]
+    css = "\n".join(_part(static, pattern) for pattern in PARTS)
+    used = fewer_rules.names(pages, code)
+    asked = {name for name in used if not re.match(r"fa[bsr]?(-|$)", name)}
+    read = " ".join(sorted(set(re.findall(r"--[\w-]+", " ".join([*pages, *code])))))
+    characters = {
+        "KaTeX": "".join(sorted(set("".join(map(fewer_glyphs.formulae, pages))))),
+        "": fewer_glyphs.text(pages),
+    }
+    made_of = repr((css, sorted(used), read, characters, icons.style_sheet(), 1))
+    key = f"/* {hashlib.sha256(made_of.encode()).hexdigest()[:16]} */\n"
+    sheet = static / SHEET
+    if not sheet.exists() or not sheet.read_text(encoding="utf-8").startswith(key):
+        text = fewer_rules.purge(css, asked, read)
+        text = _cut_fonts(text, static, characters)
+        drawn = fewer_rules.purge(icons.style_sheet(), used)
+        sheet.write_text(key + text + drawn, encoding="utf-8")
+    for file in unasked:
+        shutil.rmtree(file) if file.is_dir() else file.unlink()
+    _tidy(static, sheet.read_text(encoding="utf-8"))
+
+
+def _part(static: Path, pattern: str) -> str:
+    """A style sheet's text, its addresses seen from where the one sheet will be."""
+    found = sorted(static.glob(pattern))
+    if len(found) != 1:
+        raise Changed(f"{len(found)} style sheets are called {pattern}")
+    folder = posixpath.dirname(found[0].relative_to(static).as_posix())
+
+    def address(match: re.Match) -> str:
+        return f"url({posixpath.normpath(posixpath.join(folder, match[1]))})"
+
+    text = found[0].read_text(encoding="utf-8")
+    return re.sub(r"url\([\"']?(?!data:|#)([^\"')]+)[\"']?\)", address, text)
+
+
+def _cut_fonts(text: str, static: Path, characters: dict[str, str]) -> str:
+    """The style sheet, with its fonts cut down and named by what they hold."""
+
+    def face(match: re.Match) -> str:
+        source = re.search(r"url\(([^)]+\.woff2)\)", match[0])
+        if source is None:
+            raise Changed(f"no WOFF2 in {match[0][:80]}")
+        file = static / source[1]
+        wanted = next(c for start, c in characters.items() if file.name.startswith(start))
+        font = fewer_glyphs.cut(file.read_bytes(), wanted)
+        if font is None:
+            return ""
+        digest = hashlib.sha256(font).hexdigest()[:8]
+        name = f"fonts/{file.stem}.{digest}.woff2"
+        (static / name).write_bytes(font)
+        return re.sub(
+            r"src:[^;}]*", f'src:url({name}) format("woff2")', match[0], count=1
+        )
+
+    return re.sub(r"@font-face\{[^}]*\}", face, text)
+
+
+def _tidy(static: Path, sheet: str) -> None:
+    """Without fonts and sheets that the one sheet has taken in or left behind."""
+    for file in (static / "fonts").glob("*.woff2"):
+        if file.name not in sheet:
+            file.unlink()
+    for pattern in PARTS:
+        for file in static.glob(pattern):
+            file.unlink()
+
+
+def setup(app: Sphinx):
+    app.config.template_bridge = "light_pages.LightPages"
+    # After all that write pages or scripts when the build is finished.
+    app.connect("build-finished", gather, priority=990)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,46 @@
+// What a page does besides being read: menus in its header, and a table of contents
+// that says where one is. (Bootstrap, of 80 kB, would do the same.)
+const menus = [...document.querySelectorAll("[data-bs-toggle=dropdown]")];
+
+function open(button, yes) {
+  button.setAttribute("aria-expanded", yes);
+  button.nextElementSibling.classList.toggle("show", yes);
+}
+
+addEventListener("click", (event) => {
+  for (const button of menus) {
+    const asked = button.contains(event.target);
+    open(button, asked && button.getAttribute("aria-expanded") !== "true");
+  }
+});
+
+addEventListener("keydown", (event) => {
+  const button = menus.find((b) => b.getAttribute("aria-expanded") === "true");
+  if (event.key === "Escape" && button) {
+    open(button, false);
+    button.focus();
+  }
+});
+
+const entries = new Map();
+for (const link of document.querySelectorAll(".page-toc a[href^='#']")) {
+  const section = document.getElementById(decodeURIComponent(link.hash.slice(1)));
+  if (section) entries.set(section, link);
+}
+const near = new Set();
+const watch = new IntersectionObserver(
+  (changes) => {
+    for (const { target, isIntersecting } of changes) {
+      near[isIntersecting ? "add" : "delete"](target);
+    }
+    // The innermost of those that cross the middle of the window: the last.
+    const here = [...entries.keys()].filter((section) => near.has(section)).pop();
+    for (const [section, link] of entries) {
+      link.classList.toggle("active", section === here);
+      if (section === here) link.setAttribute("aria-current", "location");
+      else link.removeAttribute("aria-current");
+    }
+  },
+  { rootMargin: "-40% 0px -59% 0px" },
+);
+for (const section of entries.keys()) watch.observe(section);
