@@ -42,7 +42,8 @@ def cut(font: bytes, characters: str) -> bytes | None:
     options = subset.Options()
     options.flavor = "woff2"
     options.layout_features = ["kern", "liga", "onum", "lnum", "tnum", "pnum"]
-    options.notdef_outline = True
+    # For low resolutions, and half of a font's weight.
+    options.hinting = False
     whole = subset.load_font(BytesIO(font), options)
     if not set(map(ord, characters)) & set(whole.getBestCmap()):
         return None

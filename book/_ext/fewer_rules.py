@@ -18,6 +18,7 @@ from tinycss2.ast import FunctionBlock, LiteralToken, SquareBracketsBlock
 NESTED = {"media", "supports", "layer", "container"}
 #: Any of what stands inside is enough for these.
 ANY = {"is", "where", "has", "matches", "-webkit-any", "-moz-any"}
+_AT = re.compile(r"@(?:[-\w]*keyframes[^{}]*\{(?:[^{}]*\{[^{}]*\})*\}|font-face\{[^{}]*\})")
 _VARIABLE = re.compile(r"--[\w-]+")
 
 
@@ -25,6 +26,9 @@ class _Names(HTMLParser):
     def __init__(self):
         super().__init__()
         self.found: set[str] = set()
+
+    def set_cdata_mode(self, *arguments, **options):
+        """Nothing is swallowed: tags come one by one, without what they hold."""
 
     def handle_starttag(self, tag, attributes):
         self.found.add(tag)
@@ -62,13 +66,8 @@ def purge(style_sheet: str, used: set[str], variables: str = "") -> str:
     )
     if errors := [rule.message for rule in rules if rule.type == "error"]:
         raise ValueError(f"not CSS: {errors[0]}")
-    kept = list(_kept(rules, used))
-    text = "".join(kept)
-    # An animation or a font that no rule asks for, and then a variable.
-    text = "".join(
-        rule for rule in kept if not _idle(rule, text)
-    )
-    text = _without_unread(text, variables)
+    text = _without_unread("".join(_kept(rules, used)), variables)
+    text = _AT.sub(lambda m: "" if _idle(m[0], text) else m[0], text)
     if not 0 < len(text) < len(_tight(style_sheet)):
         raise ValueError(f"{len(text)} of {len(style_sheet)} characters stay")
     return text
@@ -139,8 +138,9 @@ def _idle(rule: str, text: str) -> bool:
         return not re.search(rf"animation[^;}}]*[\s:,]{found[1]}\b", text)
     if rule.startswith("@font-face"):
         family = re.search(r"font-family:\s*[\"']?([^;\"'}]+)", rule)[1].strip()
-        faces = re.sub(r"@font-face\{[^}]*\}", "", text)
-        return family not in faces
+        family = family.replace("\\", "")
+        rules = re.sub(r"@font-face\{[^}]*\}", "", text).replace("\\", "")
+        return family not in rules
     return False
 
 

@@ -24,11 +24,13 @@ from sphinx.jinja2glue import BuiltinTemplateLoader
 import fewer_glyphs
 import fewer_rules
 import icons
+from pooling import plots
 
 #: The one style sheet, seen from the root of the site, and what it is made of, in the
 #: order of the cascade. Whatever else a page links stays a link of its own.
 SHEET = "site.css"
 PARTS = (
+    "basic.css",
     "styles/theme.css",
     "styles/pydata-sphinx-theme.css",
     "pygments.css",
@@ -69,6 +71,7 @@ UNASKED = (
 
 _LINK = re.compile(r'[ \t]*<link\b[^>]*\brel="stylesheet"[^>]*>\n?')
 _SCRIPT = re.compile(r"[ \t]*<script\b([^>]*)>(.*?)</script>\n?", re.S)
+_ESCAPE = re.compile(r"\\([0-9a-fA-F]{3,5})\b")
 _ADDRESS = re.compile(r'\b(?:href|src)="([^"?]*)')
 
 
@@ -168,10 +171,11 @@ def furniture(page: str) -> str:
             r'<meta name="viewport" content="width=device-width, initial-scale=1\.0" />',
             "", page, "second viewport",
         )
-    page = replace(
-        r'<div id="jb-print-docs-body".*?(?=<div id="searchbox">)', "", page,
-        "second title, for print",
-    )
+    if "<article" in page:
+        page = replace(
+            r'<div id="jb-print-docs-body".*?(?=<div id="searchbox">)', "", page,
+            "second title, for print",
+        )
     page = replace(
         r'<div class="sidebar-primary-items__end.*?<div id="ethical-ad-placement".*?'
         r"</div>\s*</div>\s*</div>", "", page, "place for advertisements",
@@ -213,7 +217,7 @@ def tables(page: str) -> str:
         head = re.sub(r"<th\b(?![^>]*scope)", '<th scope="col"', head)
         rest = re.sub(r"<th\b(?![^>]*scope)", '<th scope="row"', rest)
         whole = (head + body + rest).replace(' style="text-align: right;"', "")
-        return re.sub(r"<th\b[^>]*>\s*</th>", "<td></td>", whole)
+        return re.sub(r"<th\b[^>]*>\s*(?:<p>\s*</p>)?\s*</th>", "<td></td>", whole)
 
     page = re.sub(r"<table\b.*?</table>", table, page, flags=re.S)
     if re.search(r'<table border|<th>|<th class="head">', page):
@@ -250,7 +254,7 @@ def gather(app: Sphinx, exception) -> None:
         for file in sorted(out.rglob("*.html"))
         if static not in file.parents
     ]
-    unasked = [file for pattern in UNASKED for file in static.glob(pattern)]
+    unasked = {file for pattern in UNASKED for file in static.glob(pattern)}
     if not unasked:
         raise Changed("the theme brings nothing that could be left out")
     code = [
@@ -258,7 +262,7 @@ def gather(app: Sphinx, exception) -> None:
         for file in sorted([*static.rglob("*.js"), *out.glob("explorables/*.js")])
         if file not in unasked and static / "locales" not in file.parents
     ]
-    css = "\n".join(_part(static, pattern) for pattern in PARTS)
+    css = "\n".join([colours(), *(_part(static, pattern) for pattern in PARTS)])
     used = fewer_rules.names(pages, code)
     asked = {name for name in used if not re.match(r"fa[bsr]?(-|$)", name)}
     read = " ".join(sorted(set(re.findall(r"--[\w-]+", " ".join([*pages, *code])))))
@@ -271,12 +275,25 @@ def gather(app: Sphinx, exception) -> None:
     sheet = static / SHEET
     if not sheet.exists() or not sheet.read_text(encoding="utf-8").startswith(key):
         text = fewer_rules.purge(css, asked, read)
+        characters["fa-"] = _escapes(text)
         text = _cut_fonts(text, static, characters)
         drawn = fewer_rules.purge(icons.style_sheet(), used)
         sheet.write_text(key + text + drawn, encoding="utf-8")
     for file in unasked:
         shutil.rmtree(file) if file.is_dir() else file.unlink()
     _tidy(static, sheet.read_text(encoding="utf-8"))
+
+
+def colours() -> str:
+    """The palette of the figures, as variables of the page."""
+
+    def block(selector: str, place: int) -> str:
+        pairs = (f"--{name}:{pair[place]}" for name, pair in plots.PALETTE.items())
+        return f"{selector}{{{';'.join(pairs)}}}"
+
+    # Paper is light, whatever the screen was.
+    dark = block('html[data-theme="dark"]', 1)
+    return f"{block('html', 0)}\n@media not print{{{dark}}}"
 
 
 def _part(static: Path, pattern: str) -> str:
@@ -290,7 +307,19 @@ def _part(static: Path, pattern: str) -> str:
         return f"url({posixpath.normpath(posixpath.join(folder, match[1]))})"
 
     text = found[0].read_text(encoding="utf-8")
+    # Of another part, which is here already: an import has to come first.
+    imported = r"@import (?:url\()?[\"']?[./]*([\w.-]+\.css)[^;]*;"
+    for other in re.findall(imported, text):
+        if not any(Path(other).match(part.rsplit("/", 1)[-1]) for part in PARTS):
+            raise Changed(f"{pattern} imports {other}")
+    text = re.sub(imported, "", text)
     return re.sub(r"url\([\"']?(?!data:|#)([^\"')]+)[\"']?\)", address, text)
+
+
+def _escapes(sheet: str) -> str:
+    """The signs that a style sheet puts beside words, for private use in a font."""
+    named = {chr(int(code, 16)) for code in _ESCAPE.findall(sheet)}
+    return "".join(sorted(named | set(re.findall("[\ue000-\uf8ff]", sheet))))
 
 
 def _cut_fonts(text: str, static: Path, characters: dict[str, str]) -> str:
