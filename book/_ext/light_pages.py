@@ -85,7 +85,8 @@ class LightPages(BuiltinTemplateLoader):
     def render(self, template: str, context: dict) -> str:
         page = super().render(template, context)
         name = context.get("pagename")
-        if not template.endswith(".html") or name is None:
+        # The theme has parts of a page rendered by themselves, too.
+        if name is None or "<html" not in page:
             return page
         try:
             return mend(page)
