@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 import sys
 import threading
+from urllib.parse import unquote, urlsplit
 
 from playwright.sync_api import sync_playwright
 import pytest
@@ -80,6 +81,8 @@ class Visit:
         self.page, self.server = page, server
         self.errors: list[str] = []
         self.outside: list[str] = []
+        #: The files of the site that came.
+        self.loaded: set[str] = set()
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.errors.append(f"script: {error}"))
         page.on("request", self._request)
@@ -97,6 +100,8 @@ class Visit:
             self.outside.append(request.url)
 
     def _response(self, response):
+        if response.url.startswith(self.server + "/"):
+            self.loaded.add(unquote(urlsplit(response.url).path).lstrip("/"))
         if response.status >= 400 and not response.url.endswith("/favicon.ico"):
             self.errors.append(f"{response.status}: {response.url}")
 

@@ -1,10 +1,24 @@
 """Every page, as it loads in a browser: complete, silent, local, described."""
 
+import gzip
 import os
+from pathlib import Path
+import re
+import tomllib
 
 import pytest
 
+import axe
+from built import SOURCES
 import chapters
+
+BUDGET = tomllib.loads(
+    Path(__file__).with_name("budget.toml").read_text(encoding="utf-8")
+)["kB"]
+#: Where pictures of every page go; none are kept without it.
+SCREENSHOTS = os.environ.get("BOOK_SCREENSHOTS")
+#: What hosts compress; fonts and PNGs are compressed as they are.
+TEXT = {".html", ".css", ".js", ".json", ".svg", ".txt", ".xml"}
 
 #: A sentence, and not a word: for the figures that cells drew.
 SHORTEST = 20
@@ -13,8 +27,17 @@ IMAGES = """() => [...document.querySelectorAll("img")].map(image => ({
     alt: image.getAttribute("alt") ?? "",
     source: image.getAttribute("src"),
     figure: image.closest(".cell_output") !== null,
-    drawn: image.naturalWidth > 0,
+    lazy: image.loading === "lazy",
+    sized: Number(image.getAttribute("width")) > 0 || image.style.width.endsWith("px"),
+    roomy: image.width > 0 && image.height > 0,
 }))"""
+
+# Those that wait for a reader to come near are asked for, and waited for.
+DRAW = """() => Promise.all([...document.querySelectorAll("img")].map(async image => {
+    image.loading = "eager";
+    await image.decode().catch(() => {});
+    return image.naturalWidth > 0 ? null : image.src;
+})).then(sources => sources.filter(Boolean))"""
 
 # A block that scrolls by itself is fine; the page must not, nor cut anything off.
 # KaTeX keeps the MathML for screen readers, which nobody sees, in a corner.
@@ -50,22 +73,76 @@ def test_every_page_of_the_contents_is_built(site):
     assert not missing
 
 
-def test_a_page_loads_in_silence_and_asks_only_this_machine(page_path, window):
-    with window() as visit:
+def weight(visit, site) -> float:
+    """kB of all that came, as a host that compresses would have sent it."""
+    total = 0
+    for name in visit.loaded:
+        file = site / name
+        if file.is_file():
+            content = file.read_bytes()
+            total += len(gzip.compress(content) if file.suffix in TEXT else content)
+    return total / 1000
+
+
+def budget(page_path: str) -> float:
+    source = SOURCES / Path(page_path).with_suffix(".md")
+    has_code = source.exists() and "{code-cell}" in source.read_text(encoding="utf-8")
+    return BUDGET["chapter" if has_code else "other"]
+
+
+def keep(page, page_path: str, name: str, scheme: str) -> None:
+    """A picture of the whole page, for people."""
+    folder = Path(SCREENSHOTS)
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = page_path.removesuffix(".html").replace("/", "-")
+    page.screenshot(path=folder / f"{stem}-{name}-{scheme}.png", full_page=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme", "other"), [("wide", "light", "dark"), ("phone", "dark", "light")]
+)
+def test_a_page_is_whole_light_and_open_to_all(
+    page_path, name, scheme, other, window, site
+):
+    """Loaded once, and asked everything; then it follows the reader's system."""
+    with window(name, scheme) as visit:
         page = visit.open(page_path)
         assert not visit.outside, f"asked elsewhere: {visit.outside}"
-        assert not visit.errors
+        assert weight(visit, site) <= budget(page_path)
         assert page.title()
-        assert page.locator("h1").count() >= 1 or page_path == "index.html"
-        for image in page.evaluate(IMAGES):
-            assert image["drawn"], image
+        assert page.locator("h1").count() == 1
+        for place, image in enumerate(page.evaluate(IMAGES)):
             assert image["alt"].strip(), image
+            assert image["sized"] and image["roomy"], image
             assert len(image["alt"]) > SHORTEST or not image["figure"], image
-
-
-def test_a_page_fits_a_phone(page_path, window):
-    with window("phone") as visit:
-        found = visit.open(page_path).evaluate(SIDEWAYS)
+            assert image["lazy"] == (place > 0), image
+        assert not axe.violations(page)
+        found = page.evaluate(SIDEWAYS)
         assert found["scrolled"] == 0, "the page scrolls sideways"
         assert not found["cut"]
+        assert not page.evaluate(DRAW)
+        if SCREENSHOTS:
+            keep(page, page_path, name, scheme)
+        # Without its transitions, whose halfway colours nobody reads.
+        page.emulate_media(color_scheme=other, reduced_motion="reduce")
+        page.wait_for_function(f"document.documentElement.dataset.theme === '{other}'")
+        assert not axe.violations(page, rules=axe.COLOURS)
         assert not visit.errors
+        if SCREENSHOTS:
+            keep(page, page_path, name, other)
+
+
+def test_every_chapter_is_weighed(site):
+    """A budget is of use where there are pages that it is for."""
+    chapter, other = BUDGET["chapter"], BUDGET["other"]
+    budgets = {budget(f"{name}.html") for name in chapters.documents()}
+    assert budgets == {chapter, other} and other < chapter
+
+
+def test_the_theme_s_heavy_scripts_are_gone(page_path, site):
+    page = (site / page_path).read_text(encoding="utf-8")
+    assert not re.search(r"fontawesome\.js|bootstrap\.js|searchindex", page) or (
+        page_path == "search.html"
+    )
+    for script in re.findall(r"<script[^>]*\bsrc=[^>]*>", page):
+        assert re.search(r"\b(defer|async|type=\"module\")", script), script
