@@ -48,11 +48,11 @@ ONLY_WITH = {
     # Draws icons: see icons.py. What Bootstrap did here, book.js does.
     "fontawesome.js": "",
     "bootstrap.js": "",
-    "sphinx_highlight.js": "",
+    "sphinx_highlight.js": 'id="search-results"',
     "doctools.js": 'id="search-results"',
     "clipboard.min.js": '<div class="highlight">',
     "copybutton.js": '<div class="highlight">',
-    "togglebutton.js": r'class="[^"]*\b(?:dropdown admonition|admonition[^"]*dropdown|toggle)\b',
+    "togglebutton.js": r'class="(?:[^"]* )?(?:dropdown|toggle)(?: [^"]*)?"',
     "design-tabs.js": "sd-tab-set",
 }
 #: What nobody asks for once pages are mended.
@@ -65,7 +65,6 @@ UNASKED = (
     "locales",
     "images",
     "katex/fonts",
-    "sphinx_highlight.js",
     "*webpack-macros.html",
 )
 

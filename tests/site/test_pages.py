@@ -9,7 +9,7 @@ import tomllib
 import pytest
 
 import axe
-from built import SOURCES
+from built import SOURCES, pages
 import chapters
 
 BUDGET = tomllib.loads(
@@ -35,7 +35,10 @@ IMAGES = """() => [...document.querySelectorAll("img")].map(image => ({
 # Those that wait for a reader to come near are asked for, and waited for.
 DRAW = """() => Promise.all([...document.querySelectorAll("img")].map(async image => {
     image.loading = "eager";
-    await image.decode().catch(() => {});
+    if (!image.complete) await new Promise(done => {
+        image.onload = image.onerror = done;
+        setTimeout(done, 5000);
+    });
     return image.naturalWidth > 0 ? null : image.src;
 })).then(sources => sources.filter(Boolean))"""
 
@@ -130,6 +133,33 @@ def test_a_page_is_whole_light_and_open_to_all(
         assert not visit.errors
         if SCREENSHOTS:
             keep(page, page_path, name, other)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_colours_of_code_can_be_read(scheme, window, site):
+    """Each kind of word that some page's code has, once."""
+    kinds = set()
+    for page_path in pages():
+        for code in re.findall(
+            r'<div class="highlight"><pre>(.*?)</pre>',
+            (site / page_path).read_text(encoding="utf-8"),
+            re.S,
+        ):
+            kinds |= set(re.findall(r'<span class="(\w+)"', code))
+    assert {"k", "s2", "c1"} <= kinds, "no code, or code without colours"
+    words = "".join(f'<span class="{kind}">word </span>' for kind in sorted(kinds))
+    with window(scheme=scheme) as visit:
+        page = visit.open("genindex.html")
+        page.evaluate(
+            "html => document.querySelector('article').innerHTML = html",
+            f'<h1>Code</h1><div class="highlight"><pre>{words}</pre></div>',
+        )
+        found = page.evaluate(
+            "() => new Set([...document.querySelectorAll('pre span')]"
+            ".map(word => getComputedStyle(word).color)).size"
+        )
+        assert found > 3
+        assert not axe.violations(page, "article", rules=axe.COLOURS, whole=True)
 
 
 def test_every_chapter_is_weighed(site):
