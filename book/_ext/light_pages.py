@@ -249,14 +249,17 @@ def gather(app: Sphinx, exception) -> None:
         return
     out = Path(app.outdir)
     static = out / "_static"
+    unasked = {file for pattern in UNASKED for file in static.glob(pattern)}
+    if not unasked:
+        # Where nothing has changed, Sphinx copies nothing, and all is done already.
+        if (static / SHEET).exists():
+            return
+        raise Changed("the theme brings nothing that could be left out")
     pages = [
         file.read_text(encoding="utf-8")
         for file in sorted(out.rglob("*.html"))
         if static not in file.parents
     ]
-    unasked = {file for pattern in UNASKED for file in static.glob(pattern)}
-    if not unasked:
-        raise Changed("the theme brings nothing that could be left out")
     code = [
         file.read_text(encoding="utf-8")
         for file in sorted([*static.rglob("*.js"), *out.glob("explorables/*.js")])
