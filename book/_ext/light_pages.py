@@ -357,8 +357,21 @@ def _tidy(static: Path, sheet: str) -> None:
             file.unlink()
 
 
+def ingredients(source: Path) -> str:
+    """A digest of the files that shape every page, besides what is written on it."""
+    digest = hashlib.sha256()
+    for folder in (source / "book/_static", Path(__file__).parent):
+        for file in sorted(folder.rglob("*.*")):
+            if file.suffix in {".css", ".js", ".py", ".svg", ".woff2"}:
+                digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
 def setup(app: Sphinx):
     app.config.template_bridge = "light_pages.LightPages"
+    # Sphinx copies a changed style sheet only when it has a page to write.
+    made_with = ingredients(Path(app.srcdir))
+    app.add_config_value("light_pages_made_with", made_with, "html", types=[str])
     # After all that write pages or scripts when the build is finished.
     app.connect("build-finished", gather, priority=990)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
