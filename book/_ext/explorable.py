@@ -1,7 +1,7 @@
 """The directive ``{explorable}``: a figure that answers back.
 
 Its argument is the name of a custom element, which is also the name of its module
-in ``book/explorables``. The option ``alt`` describes it to those who do not see it;
+in ``book/explorables``; the site has it in one script (see ``one_script.py``). The option ``alt`` describes it to those who do not see it;
 the body is its caption. The numbers that it starts from are written into the page
 as JSON when the book is built. A page without an explorable loads nothing of this.
 """
@@ -18,8 +18,8 @@ import numpy as np
 from scipy import stats
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
-from sphinx.util.fileutil import copy_asset
 
+from one_script import one_script
 from pooling import datasets, exact, plots
 
 #: Where the modules are, and where the site has them, seen from its root. (Under
@@ -257,7 +257,7 @@ def colours() -> str:
 
 
 def load(app: Sphinx, pagename, templatename, context, doctree) -> None:
-    """Style and modules, in the head of the pages that have an explorable."""
+    """Style and scripts, in the head of the pages that have an explorable."""
     if doctree is None:
         return
     elements = sorted({node["element"] for node in doctree.findall(explorable)})
@@ -269,7 +269,7 @@ def load(app: Sphinx, pagename, templatename, context, doctree) -> None:
         f'<link rel="stylesheet" href="{root}{FOLDER}/explorables.css">',
         f"<style>{colours()}</style>",
         *(
-            f'<script type="module" src="{root}{FOLDER}/{element}.js"></script>'
+            f'<script defer src="{root}{FOLDER}/{element}.js"></script>'
             for element in elements
         ),
     ]
@@ -277,9 +277,19 @@ def load(app: Sphinx, pagename, templatename, context, doctree) -> None:
 
 
 def copy(app: Sphinx, exception) -> None:
-    """The modules as they are: a browser reads them without a bundler."""
-    if exception is None and app.builder.format == "html":
-        copy_asset(str(MODULES), str(Path(app.outdir) / FOLDER))
+    """Style sheet, and one script for each explorable."""
+    if exception is not None or app.builder.format != "html":
+        return
+    folder = Path(app.outdir) / FOLDER
+    folder.mkdir(exist_ok=True)
+    files = {f"{element}.js": one_script(MODULES / f"{element}.js") for element in DATA}
+    sheets = MODULES.glob("*.css")
+    files |= {sheet.name: sheet.read_text(encoding="utf-8") for sheet in sheets}
+    for old in folder.iterdir():
+        if old.name not in files:
+            old.unlink()
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def setup(app: Sphinx):

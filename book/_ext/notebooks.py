@@ -473,7 +473,7 @@ def add_buttons(app: Sphinx, pagename, templatename, context, doctree) -> None:
             "type": "group",
             "label": "download-buttons",
             "icon": "fas fa-download",
-            "tooltip": "Download this chapter as a notebook",
+            "tooltip": "Download this chapter, or the book",
             "buttons": [
                 link(
                     f"{FOLDER}/{name}.ipynb", "Notebook for students", "fas fa-pencil"

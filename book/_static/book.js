@@ -1,5 +1,6 @@
 // What a page does besides being read: menus in its header, and a table of contents
-// that says where one is. (Bootstrap, of 80 kB, would do the same.)
+// that says where one is (Bootstrap, of 80 kB, would do the same); and that it is light
+// on paper, and asks for nothing where it was opened as a file.
 const menus = [...document.querySelectorAll("[data-bs-toggle=dropdown]")];
 
 function open(button, yes) {
@@ -44,3 +45,19 @@ const watch = new IntersectionObserver(
   { rootMargin: "-40% 0px -59% 0px" },
 );
 for (const section of entries.keys()) watch.observe(section);
+
+// Paper is light, whatever the screen is.
+const theme = document.documentElement.dataset;
+let shown = theme.theme;
+addEventListener("beforeprint", () => {
+  shown = theme.theme;
+  theme.theme = "light";
+});
+addEventListener("afterprint", () => {
+  theme.theme = shown;
+});
+
+// What a search quotes of its results it would fetch, which no file may.
+if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS !== "undefined") {
+  DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+}

@@ -55,15 +55,18 @@ let runtime = null, attempts = 0;
 
 /** The module, at a new address after a failure: browsers remember those. */
 const fetchModule = async (name, what) => {
+  if (location.protocol === "file:") {
+    throw new Error(
+      `This page was opened as a file, and a browser runs ${what} only in pages that a server `
+      + "sends. “make serve” in the book's repository starts one; so does "
+      + "“python -m http.server” in the folder of these pages.");
+  }
   try {
     return await import(`${BASE}${name}${attempts ? `?again=${attempts}` : ""}`);
   } catch (error) {
     attempts += 1;
     throw new Error(
-      location.protocol === "file:"
-        ? `This page was opened as a file, and a browser runs ${what} only in pages that a `
-          + "server sends. One is made by “python -m http.server”, started in the folder of the site."
-        : `${what[0].toUpperCase()}${what.slice(1)} could not be loaded. Is this device online?`,
+      `${what[0].toUpperCase()}${what.slice(1)} could not be loaded. Is this device online?`,
       { cause: error });
   }
 };

@@ -8,7 +8,7 @@ import pytest
 
 from built import SITE
 
-_MODULE = re.compile(r'<script type="module" src="[./]*explorables/([\w-]+)\.js"')
+_SCRIPT = re.compile(r'<script defer src="[./]*explorables/([\w-]+)\.js"')
 
 
 def explorables() -> list[tuple[str, str]]:
@@ -16,7 +16,7 @@ def explorables() -> list[tuple[str, str]]:
     return [
         (name, file.relative_to(SITE).as_posix())
         for file in sorted((SITE / "book").rglob("*.html"))
-        for name in _MODULE.findall(file.read_text(encoding="utf-8"))
+        for name in _SCRIPT.findall(file.read_text(encoding="utf-8"))
     ]
 
 

@@ -19,7 +19,7 @@ STARTS = [0.1, 1.0, 5.9, 25.0, 100.0]
 CLOSE = {"rtol": 1e-6, "atol": 0}
 
 LOAD = """const { DENSITIES, begin, ascend, flat, between } =
-    await import("/explorables/ridge.js");
+    await import("/modules/ridge.js");
   const make = (kind, [y, sigma, scale]) =>
     DENSITIES[kind]({ y, sigma, scale: scale ?? Infinity });"""
 VALUE = f"""async ([kind, problem, points]) => {{ {LOAD}
@@ -40,8 +40,8 @@ CLIMB = f"""async ([kind, problem, tau, patience]) => {{ {LOAD}
   }}
   return {{ at: here.point, heights, flat: flat(here), steps }}; }}"""
 NEAR = """async ([y, sigma, scale, taus]) => {
-  const { posterior, PRIORS } = await import("/explorables/exact.js");
-  const { between } = await import("/explorables/ridge.js");
+  const { posterior, PRIORS } = await import("/modules/exact.js");
+  const { between } = await import("/modules/ridge.js");
   const fit = posterior(y, sigma, PRIORS["half-normal"](scale ?? Infinity));
   return taus.map(t => between(fit.densityTau, t / 2, 2 * t)); }"""
 

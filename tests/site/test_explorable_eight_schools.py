@@ -15,7 +15,7 @@ SCHOOLS = datasets.load_eight_schools()
 Y, SE = (SCHOOLS[name].to_numpy(float) for name in ("effect", "se"))
 
 SOLVE = """async ([y, sigma, kind, scale, taus]) => {
-    const { posterior, PRIORS, givenTau } = await import("/explorables/exact.js");
+    const { posterior, PRIORS, givenTau } = await import("/modules/exact.js");
     const fit = posterior(y, sigma, PRIORS[kind](scale));
     return { ...fit, density: taus.map(fit.densityTau), tail: taus.map(fit.tailTau),
              given: taus.map(tau => givenTau(y, sigma, tau)) };

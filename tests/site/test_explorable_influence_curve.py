@@ -15,7 +15,7 @@ SCHOOLS = datasets.load_eight_schools()
 Y, SE = (SCHOOLS[name].to_numpy(float) for name in ("effect", "se"))
 
 ALONE = """async (problems) => {
-    const { alone, logPredictive, scales } = await import("/explorables/alone.js");
+    const { alone, logPredictive, scales } = await import("/modules/alone.js");
     return problems.map(([y, sigma, m, nu, s]) => {
         const prior = scales({ nu: nu ?? Infinity, s: s ?? Infinity }, Math.abs(y - m));
         const { mean, sd, quantile } = alone(y, sigma, m, prior);
@@ -24,7 +24,7 @@ ALONE = """async (problems) => {
     });
 }"""
 TOGETHER = """async ([y, sigma, nu, scale, muSd]) => {
-    const { posterior, PRIORS } = await import("/explorables/exact.js");
+    const { posterior, PRIORS } = await import("/modules/exact.js");
     const tau = PRIORS["inv-chi2"](scale, nu);
     const fit = posterior(y, sigma, tau, { mean: 0, sd: muSd });
     const levels = y.map((_, j) => fit.quantile(j, 0.975));

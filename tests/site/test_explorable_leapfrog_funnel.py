@@ -22,7 +22,7 @@ FIRST = {"q": [0.5, 0.0], "p": [-0.4, -2.0]}  # the figure's first path
 SIGMA = stats.halfnorm()  # the prior of sigma_b
 BELOW = float(SIGMA.cdf(NECK))
 
-IMPORT = 'const h = await import("/explorables/hamiltonian.js");'
+IMPORT = 'const h = await import("/modules/hamiltonian.js");'
 SAMPLE = f"""async ([form, step, seeds, draws, q]) => {{
     {IMPORT}
     const target = h.FORMS[form](1);

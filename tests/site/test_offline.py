@@ -1,0 +1,171 @@
+"""The book without a network or a server: its archive, unpacked, opened as files."""
+
+from contextlib import contextmanager
+from pathlib import Path
+import re
+import zipfile
+
+import pytest
+
+from answering import explorables, ready, said, start
+from built import pages
+import conftest
+import offline
+
+CHAPTER = "book/pooling/radon.html"
+
+
+@pytest.fixture(scope="module")
+def stick(site, tmp_path_factory) -> Path:
+    """The archive of the site, unpacked in a folder with a space in its name."""
+    folder = tmp_path_factory.mktemp("a stick")
+    with zipfile.ZipFile(site / offline.ARCHIVE) as archive:
+        archive.extractall(folder)
+    return folder / offline.NAME
+
+
+@pytest.fixture(scope="module")
+def visit(stick, browser):
+    """A context manager: a page in a window that has the archive alone."""
+    assert " " in str(stick)
+
+    @contextmanager
+    def opened(scheme="light"):
+        context = browser.new_context(color_scheme=scheme)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        yield conftest.Visit(page, stick.as_uri())
+        context.close()
+
+    return opened
+
+
+def test_the_archive_holds_the_whole_site_but_itself(site, stick):
+    """Every page, and every file that the site has a name for."""
+
+    def files(folder: Path) -> dict[str, bytes]:
+        return {
+            name: path.read_bytes()
+            for path in folder.rglob("*")
+            if path.is_file()
+            and not (name := path.relative_to(folder).as_posix()).startswith(".")
+            and not name.startswith("live/pyodide/")
+        }
+
+    there, here = files(stick), files(site)
+    del here[offline.ARCHIVE]
+    assert there == here and set(pages()) < set(there)
+
+
+def test_the_same_site_makes_the_same_archive(site, tmp_path):
+    again = tmp_path / "again.zip"
+    offline.pack(site, again)
+    assert again.read_bytes() == (site / offline.ARCHIVE).read_bytes()
+
+
+def test_every_page_offers_the_archive(window):
+    with window() as visit:
+        for path in (CHAPTER, "book/index.html", "book/reference/glossary.html"):
+            page = visit.open(path)
+            page.locator(".dropdown-download-buttons button").first.click()
+            link = page.get_by_role("link", name=re.compile("offline"))
+            with page.expect_download() as found:
+                link.click()
+            assert found.value.suggested_filename == offline.ARCHIVE
+
+
+def test_every_page_opens_from_a_file(page_path, visit):
+    with visit() as each:
+        page = each.open(page_path)
+        assert page.locator("h1").count() == 1
+        assert not each.errors and not each.outside
+
+
+def test_a_page_from_a_file_looks_as_it_does_from_a_server(visit):
+    with visit() as each:
+        page = each.open(CHAPTER)
+        page.evaluate("document.fonts.ready")
+        loaded = page.evaluate(
+            "[...document.fonts].filter(f => f.status === 'loaded').map(f => f.family)"
+        )
+        assert {"Source Serif", "KaTeX_Main"} <= {name.strip('"') for name in loaded}
+        icon = page.locator(".theme-switch-button [class*=fa-]:visible").first
+        assert "data:image/svg" in icon.evaluate("e => getComputedStyle(e).maskImage")
+        figure = page.locator(".cell_output img:visible").first
+        figure.scroll_into_view_if_needed()
+        page.wait_for_function(
+            "e => e.complete && e.naturalWidth > 0", arg=figure.element_handle()
+        )
+        assert not each.errors
+
+
+def test_the_theme_switch_and_the_menus_work_from_a_file(visit):
+    with visit() as each:
+        page = each.open(CHAPTER)
+        theme = "document.documentElement.dataset.theme"
+        assert page.evaluate(theme) == "light"
+        page.locator(".theme-switch-button:visible").first.click()
+        page.wait_for_function(f"{theme} === 'dark'")
+        # And it is remembered on the next page.
+        assert each.open("book/posterior/funnel.html").evaluate(theme) == "dark"
+        page.locator(".dropdown-download-buttons button").first.click()
+        assert page.get_by_role("link", name=re.compile("offline")).is_visible()
+        assert not each.errors
+
+
+def test_search_finds_from_a_file(visit, stick):
+    with visit() as each:
+        page = each.open(CHAPTER)
+        page.keyboard.press("Control+k")
+        page.locator("#pst-search-dialog input[name=q]").wait_for(state="visible")
+        page.keyboard.type("shrinkage")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/search.html?q=shrinkage*")
+        first = page.locator("#search-results li a").first
+        first.wait_for()
+        page.get_by_text(re.compile("Search finished")).wait_for()
+        first.click()
+        page.wait_for_url(re.compile("/book/"))
+        assert "shrinkage" in page.locator("article").inner_text().lower()
+        assert not each.errors and not each.outside
+
+
+def test_a_copy_button_copies_from_a_file(visit):
+    with visit() as each:
+        page = each.open(CHAPTER)
+        cell = page.locator("div.cell_input:visible").first
+        cell.hover()
+        cell.locator("button.copybtn").click()
+        field = "document.body.append(Object.assign(document.createElement('textarea'),"
+        page.evaluate(f"{field} {{ id: 'paste' }}))")
+        page.locator("#paste").focus()
+        page.keyboard.press("Control+v")
+        copied = page.locator("#paste").input_value()
+        assert copied.strip() == cell.locator("pre").inner_text().strip()
+        assert not each.errors
+
+
+@pytest.mark.parametrize("name,path", explorables())
+def test_a_figure_answers_the_keyboard_from_a_file(name, path, visit):
+    with visit() as each:
+        page = each.open(path)
+        figure = ready(page, name)
+        before = figure.inner_html()
+        start(page, name)
+        page.keyboard.press("Tab")
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function(
+            "([e, before]) => e.innerHTML !== before",
+            arg=[figure.element_handle(), before],
+        )
+        assert said(page, name, re.compile(r"\w"))
+        assert not each.errors and not each.outside
+
+
+def test_live_code_says_how_to_get_it_running(visit):
+    with visit() as each:
+        page = each.open(CHAPTER)
+        page.get_by_role("button", name="Run cell 1", exact=True).click()
+        words = page.get_by_role("alert")
+        assert "make serve" in words.inner_text()
+        assert not each.errors and not each.outside

@@ -1,0 +1,101 @@
+"""What makes the book work without a network: one script a figure, one archive."""
+
+import zipfile
+
+from py_mini_racer import MiniRacer
+import pytest
+
+import explorable
+import offline
+from one_script import one_script
+
+
+def run(script: str, then: str):
+    with MiniRacer() as engine:
+        engine.eval(script)
+        return engine.eval(then)
+
+
+@pytest.fixture
+def modules(tmp_path):
+    def write(**texts: str):
+        for name, text in texts.items():
+            (tmp_path / f"{name}.js").write_text(text, encoding="utf-8")
+        return tmp_path / f"{next(iter(texts))}.js"
+
+    return write
+
+
+def test_modules_become_one_script_that_keeps_their_names_apart(modules):
+    entry = modules(
+        a='import { next,\n  SIZE as other } from "./b.js";\nconst SIZE = 2;\n'
+        "globalThis.found = next(SIZE) * other;\n",
+        b='import { one } from "./c.js";\nexport const SIZE = 10;\n'
+        "export function next(x) { return x + one(); }\n",
+        c="const SIZE = 1;\nexport function one() { return SIZE; }\n",
+    )
+    assert run(one_script(entry), "found + ':' + typeof next") == "30:undefined"
+
+
+def test_two_scripts_of_one_page_share_a_module(modules):
+    """As modules do: what counts in it goes on counting."""
+    count = "let n = 0;\nexport const count = () => ++n;\n"
+    use = 'import { count } from "./count.js";\nglobalThis.n = count();\n'
+    first = one_script(modules(first=use, count=count))
+    second = one_script(modules(second=use))
+    assert run(first + second, "n") == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'import * as all from "./b.js";',
+        'import "./b.js";',
+        "export default 3;",
+        "export { a };",
+        'const b = await import("./b.js");',
+        "const here = import.meta.url;",
+    ],
+)
+def test_a_form_that_is_not_known_is_refused(modules, text):
+    with pytest.raises(ValueError, match="a.js: "):
+        one_script(modules(a=f"const a = 1;\n{text}\n", b=""))
+
+
+def test_a_circle_is_refused(modules):
+    entry = modules(
+        a='import { b } from "./b.js";\n', b='import { a } from "./a.js";\n'
+    )
+    with pytest.raises(ValueError, match="a.js imports itself"):
+        one_script(entry)
+
+
+@pytest.mark.parametrize("element", explorable.DATA)
+def test_every_explorable_becomes_a_script_that_runs(element):
+    """As far as there is no page: it defines its element."""
+    page = (
+        "var defined = ''; class HTMLElement {}\n"
+        "const customElements = { define: (name) => { defined = name; } };\n"
+    )
+    script = one_script(explorable.MODULES / f"{element}.js")
+    assert run(page + script, "defined") == element
+
+
+def test_the_archive_has_the_pages_in_one_folder_and_not_itself(tmp_path):
+    for name in (
+        "index.html", "a/b.html", offline.ARCHIVE, ".buildinfo", "live/pyodide/x.wasm"
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    archive = tmp_path / offline.ARCHIVE
+    offline.pack(tmp_path, archive)
+    first = archive.read_bytes()
+    with zipfile.ZipFile(archive) as made:
+        assert made.namelist() == [
+            "borrowing-strength/a/b.html", "borrowing-strength/index.html"
+        ]
+        assert made.read("borrowing-strength/a/b.html") == b"a/b.html"
+    (tmp_path / "index.html").touch()
+    offline.pack(tmp_path, archive)
+    assert archive.read_bytes() == first
