@@ -10,10 +10,18 @@ from collections.abc import Callable
 import re
 
 from docutils import nodes
-from sphinx.addnodes import number_reference
+from sphinx.addnodes import index, number_reference
 
 #: Nodes that a notebook has no use for: what cells put out, it puts out itself.
-SILENT = (nodes.target, nodes.comment, nodes.raw, nodes.system_message, nodes.image)
+SILENT = (
+    nodes.target,
+    nodes.comment,
+    nodes.raw,
+    nodes.system_message,
+    nodes.image,
+    nodes.meta,
+    index,
+)
 
 _SPECIAL = re.compile(r"([\\`*_$])")
 

@@ -1,0 +1,97 @@
+"""What helps to find something: the index of terms, the lists, titles."""
+
+from types import SimpleNamespace
+
+from docutils import nodes
+import pytest
+
+import lists
+import term_index
+from term_index import Place
+
+
+# The index of terms
+
+
+@pytest.fixture
+def env(monkeypatch):
+    monkeypatch.setattr(term_index, "chapters", lambda env: ["b", "a", "g"])
+    titles = {name: nodes.title("", f"Chapter {name}") for name in "abg"}
+    return SimpleNamespace(
+        titles=titles,
+        index_sections={
+            "a": {"index-0": ("chapter-a", "Chapter a"), "index-1": ("two", "Two")},
+            "b": {"index-0": ("one", "One"), "index-1": ("one", "One")},
+            "g": {},
+        },
+    )
+
+
+def entry(*links):
+    return [("S", [("shrinkage", ([*links], {}, None))])]
+
+
+def test_a_place_in_the_index_is_named_and_in_the_order_of_the_book(env):
+    found = term_index.named(
+        env,
+        entry(("", "a.html#index-1"), ("", "b.html#index-0"), ("main", "g.html#t")),
+    )
+    assert found == [
+        (
+            "S",
+            [
+                (
+                    "shrinkage",
+                    [
+                        Place("g.html#t", "Definition"),
+                        Place("b.html#one", "One", "Chapter b"),
+                        Place("a.html#two", "Two", "Chapter a"),
+                    ],
+                )
+            ],
+        )
+    ]
+
+
+def test_a_section_is_named_once_and_a_chapter_not_twice(env):
+    links = ("", "b.html#index-0"), ("", "b.html#index-1"), ("", "a.html#index-0")
+    ((_, ((_, places),)),) = term_index.named(env, entry(*links))
+    assert places == [
+        Place("b.html#one", "One", "Chapter b"),
+        Place("a.html#chapter-a", "Chapter a"),
+    ]
+
+
+def test_an_entry_below_another_is_refused(env):
+    index = [("S", [("shrinkage", ([], {"of counties": []}, None))])]
+    with pytest.raises(ValueError, match="no room for .*of counties"):
+        term_index.named(env, index)
+
+
+# The lists
+
+
+def test_a_title_is_what_stands_in_bold_without_its_links():
+    link = nodes.reference("", "a link")
+    bold = nodes.strong("", "", nodes.Text("With "), link, nodes.math("", "x"))
+    caption = nodes.caption("", "", bold, nodes.Text(" And more."))
+    found = lists.title_of(caption)
+    assert [node.astext() for node in found] == ["With ", "a link", "x"]
+    assert not any(isinstance(node, nodes.reference) for node in found)
+    assert any(isinstance(node, nodes.math) for node in found)
+
+
+def test_what_has_no_title_is_named(monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        lists.logger, "warning", lambda text, location: said.append((text, location))
+    )
+    caption = nodes.caption("", "No title.")
+    assert lists.title_of(caption) == []
+    assert said == [("this needs a title: begin it with words in bold", caption)]
+
+
+def test_the_lists_are_written_again_when_any_page_has_changed():
+    env = SimpleNamespace(list_pages={"lists", "gone"}, found_docs={"lists", "a"})
+    assert lists.outdated(None, env, set(), {"a"}, set()) == {"lists"}
+    assert lists.outdated(None, env, set(), set(), set()) == set()
