@@ -493,10 +493,10 @@ class TestResults:
         y = np.random.default_rng(9).normal(Y, SIGMA, size=(1000, 8))
         best = np.inf
         for _ in range(3):
-            start = time.perf_counter()
+            start = time.process_time()
             fit = exact.normal_hierarchy(y, SIGMA)
             fit.mean("theta"), fit.sd("theta")
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         assert best < 1
 
 

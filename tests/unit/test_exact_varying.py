@@ -203,10 +203,10 @@ class TestRadon:
     def test_speed(self):
         best = np.inf
         for _ in range(3):
-            start = time.perf_counter()
+            start = time.process_time()
             fit = self.fit(self.x)
             fit.mean("a")
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         assert best < 2
 
 
@@ -223,9 +223,9 @@ def test_cost_does_not_grow_with_rows():
     def seconds(data):
         best = np.inf
         for _ in range(3):
-            start = time.perf_counter()
+            start = time.process_time()
             exact.varying_intercepts(*data, tau_prior=prior, sigma_prior=prior)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         return best
 
     assert seconds(many) < 5 * seconds(few)
