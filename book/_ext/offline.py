@@ -19,8 +19,9 @@ ARCHIVE = f"{NAME}.zip"
 #: In the site, and where `make pdf` leaves it, seen from the folder of the pages.
 PDF = f"{NAME}.pdf"
 PRINTED = Path("..", "pdf", PDF)
-#: Python for the browser: hundreds of megabytes, and of no use without a server.
-LEFT_OUT = ("live/pyodide/*",)
+#: Python for the browser: hundreds of megabytes, and of no use without a server; and
+#: what only a host shows.
+LEFT_OUT = ("live/pyodide/*", "404.html")
 #: What no archive makes smaller.
 COMPRESSED = {".pdf", ".png", ".whl", ".woff2", ".zip"}
 

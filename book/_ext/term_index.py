@@ -1,7 +1,7 @@
 """The index of terms: each with its definition, and the sections that treat it.
 
-Its entries are those of the directive ``{index}``, below the title of a section, and the
-terms of the glossary. Sphinx's own index would number the places of a term; ours names
+Its entries are those of the directive ``{index}``, below the title of a section, and
+the terms of the glossary. Sphinx's own index would number the places of a term; ours names
 them: the title of the section, and of the chapter that it is in.
 """
 

@@ -16,11 +16,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from built import SITE, SOURCES, pages  # noqa: E402
+from built import SITE, SOURCES, pages, root  # noqa: E402
 import chromium  # noqa: E402
 
 #: Width and height of the windows that pages are looked at in.
 WINDOWS = {"wide": (1280, 900), "phone": (390, 844)}
+#: Where the site is on its host.
+ROOT = root()
 FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
@@ -45,15 +47,32 @@ def site() -> Path:
 
 
 class _Quiet(SimpleHTTPRequestHandler):
+    """A host as static hosts are, at its root and at the site's own path."""
+
     def translate_path(self, path):
         # The explorables' modules, to ask one alone: the site has them in one script.
         if path.startswith("/modules/"):
             name = path.partition("?")[0].rsplit("/", 1)[-1]
             return str(SOURCES / "book" / "explorables" / name)
-        return super().translate_path(path)
+        return super().translate_path(inside(path))
+
+    def send_error(self, code, *arguments):
+        lost = SITE / "404.html"
+        if code != 404 or not lost.is_file():
+            super().send_error(code, *arguments)
+            return
+        self.send_response(code)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(lost.read_bytes())
 
     def log_message(self, *arguments):
         pass
+
+
+def inside(path: str) -> str:
+    """A path on the host, as seen from the root of the site."""
+    return "/" + path.removeprefix(ROOT).lstrip("/")
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +127,7 @@ class Visit:
 
     def _response(self, response):
         if response.url.startswith(self.server + "/"):
-            self.loaded.add(unquote(urlsplit(response.url).path).lstrip("/"))
+            self.loaded.add(inside(unquote(urlsplit(response.url).path)).lstrip("/"))
         if response.status >= 400 and not response.url.endswith("/favicon.ico"):
             self.errors.append(f"{response.status}: {response.url}")
 

@@ -1,10 +1,12 @@
 """Finding something in the book: the index, the lists, the search, the addresses."""
 
+import json
 import re
 
 import pytest
 
 import chapters
+import page_description
 
 #: What a reader would look for, and a section that has to be found.
 TERMS = {
@@ -75,3 +77,60 @@ def test_the_figures_that_answer_back_are_listed_by_what_they_are(window, site):
 
 def _source(docname: str) -> str:
     return (chapters.ROOT / f"{docname}.md").read_text(encoding="utf-8")
+
+
+# Addresses, and what is at them
+
+
+def head(site, page_path: str) -> str:
+    return (site / page_path).read_text(encoding="utf-8").partition("</head>")[0]
+
+
+def test_every_page_has_a_description_of_its_own(site):
+    found = {}
+    for name in [*chapters.documents(), "genindex", "search", "404"]:
+        text = page_description.said(head(site, f"{name}.html"))
+        assert 50 <= len(text) <= page_description.LONGEST, (name, text)
+        assert text.endswith("."), (name, text)
+        assert text not in found, (name, found[text])
+        found[text] = name
+
+
+def test_every_page_can_be_read_by_machines(site):
+    for name in chapters.documents():
+        tags = head(site, f"{name}.html")
+        (data,) = re.findall(
+            r'<script type="application/ld\+json">(.*?)</script>', tags, re.S
+        )
+        data = json.loads(data)
+        assert data["description"] == page_description.said(tags)
+        teaches = name in chapters.chapters()
+        assert ("LearningResource" in data["@type"]) == teaches
+        assert data["@type"] == "Book" or data["isPartOf"]["@type"] == "Book"
+        # An address stands in all of these places, or in none.
+        address = re.findall(r'<link rel="canonical" href="([^"]*)"', tags)
+        assert address == re.findall(r'property="og:url" content="([^"]*)"', tags)
+        assert address == [data["url"]] * ("url" in data)
+
+
+@pytest.mark.parametrize("path", ["no-such-page.html", "book/pooling/deep/down/x.html"])
+def test_whoever_is_lost_finds_back(path, window, server):
+    with window("phone") as visit:
+        page = visit.open(path)
+        assert page.locator("h1").inner_text() == "There is nothing here"
+        # The one error is that there is nothing.
+        assert not visit.outside and all("404" in error for error in visit.errors)
+        sheet = "document.styleSheets[0].cssRules.length"
+        assert page.evaluate(sheet) > 50
+        page.locator("article input[name=q]").fill("shrinkage")
+        page.keyboard.press("Enter")
+        page.locator("#search-results li a").first.wait_for()
+        page.go_back()
+        page.locator("article").get_by_role("link", name="Index of terms").click()
+        page.locator(".term-index").wait_for()
+
+
+def test_there_is_a_card_where_a_page_speaks_of_one(site):
+    assert (site / "card.png").is_file() == (
+        "og:image" in head(site, "book/index.html")
+    )

@@ -1,0 +1,241 @@
+"""What pages say of themselves, where they are, and where they have gone."""
+
+import json
+from pathlib import Path
+import re
+from types import SimpleNamespace
+from xml.etree import ElementTree
+
+from PIL import Image
+import pytest
+
+import for_machines
+import lost_and_moved
+import page_description
+import social_card
+
+ROOT = Path(__file__).resolve().parents[2]
+ADDRESS = "https://book.example/strength/"
+PAGES = {"book/index": "Strength", "book/a/one": "One?", "book/ref/data": "The data"}
+
+
+@pytest.fixture
+def app(tmp_path, monkeypatch):
+    """A book of three pages, one of which has exercises."""
+    monkeypatch.setattr(for_machines, "chapters", lambda env: list(PAGES))
+    monkeypatch.delenv("BOOK_URL", raising=False)
+    monkeypatch.delenv("CI_PAGES_URL", raising=False)
+    titles = {
+        name: SimpleNamespace(astext=lambda title=title: title)
+        for name, title in PAGES.items()
+    }
+    return SimpleNamespace(
+        outdir=tmp_path,
+        srcdir=ROOT,
+        builder=SimpleNamespace(
+            format="html", get_target_uri=lambda name: f"{name}.html"
+        ),
+        config=SimpleNamespace(
+            html_title="Strength",
+            author="Its authors",
+            root_doc="book/index",
+            moved_pages={},
+        ),
+        env=SimpleNamespace(
+            titles=titles,
+            found_docs=set(PAGES),
+            sphinx_exercise_registry={
+                "ex-1": {"docname": "book/a/one", "type": "exercise-start"}
+            },
+        ),
+    )
+
+
+def head(app, name: str, title: str, address: str | None = None) -> str:
+    """What is added to the head of a page, with its description."""
+    context = {
+        "title": title,
+        "metatags": '<meta name="description" content="A &quot;page&quot;.">',
+        "pageurl": address and f"{address}{name}.html",
+    }
+    for_machines.add(app, name, "page.html", context, None)
+    return context["metatags"]
+
+
+def data(tags: str) -> dict:
+    (found,) = re.findall(
+        r'<script type="application/ld\+json">(.*?)</script>', tags, re.S
+    )
+    return json.loads(found)
+
+
+# With the site's address, and without
+
+
+def test_a_chapter_says_what_it_is_and_of_which_book(app, monkeypatch):
+    monkeypatch.setenv("BOOK_URL", ADDRESS)
+    tags = head(app, "book/a/one", "<em>One</em>?", ADDRESS)
+    found = data(tags)
+    assert found["@type"] == ["Chapter", "LearningResource"]
+    assert found["name"] == "One?" and found["position"] == 1
+    assert found["description"] == 'A "page".'
+    assert found["url"] == f"{ADDRESS}book/a/one.html"
+    assert found["isPartOf"]["@type"] == "Book"
+    assert found["isPartOf"]["url"] == f"{ADDRESS}book/index.html"
+    assert found["license"] == for_machines.LICENCE
+    assert found["author"]["name"] == "Its authors"
+    assert '<meta property="og:title" content="One?">' in tags
+    assert f'<meta property="og:url" content="{found["url"]}">' in tags
+    assert f'<meta property="og:image" content="{ADDRESS}card.png">' in tags
+    assert '"twitter:card" content="summary_large_image"' in tags
+
+
+def test_the_first_page_is_the_book_with_its_chapters(app, monkeypatch):
+    monkeypatch.setenv("BOOK_URL", ADDRESS)
+    tags = head(app, "book/index", "Strength", ADDRESS)
+    found = data(tags)
+    assert found["@type"] == "Book"
+    assert found["hasPart"] == [
+        {"@type": "Chapter", "name": "One?", "url": f"{ADDRESS}book/a/one.html"}
+    ]
+    assert '<meta property="og:type" content="book">' in tags
+
+
+def test_no_address_is_made_up(app):
+    for name, title in PAGES.items():
+        tags = head(app, name, title)
+        addresses = set(re.findall(r"https?://[^\"]*", tags))
+        assert addresses == {for_machines.SCHEMA, for_machines.LICENCE}
+        assert "og:title" in tags and "og:image" not in tags
+    assert data(head(app, "book/ref/data", "The data"))["@type"] == "WebPage"
+
+
+def test_nobody_finds_the_search_by_searching(app):
+    tags = head(app, "search", "Search", ADDRESS)
+    assert 'name="robots" content="noindex"' in tags and "og:" not in tags
+
+
+def test_the_description_does_not_end_its_script(app):
+    context = {"title": "x", "pageurl": None}
+    context["metatags"] = '<meta name="description" content="&lt;/script&gt;">'
+    for_machines.add(app, "book/ref/data", "page.html", context, None)
+    assert data(context["metatags"])["description"] == "</script>"
+
+
+def test_the_map_has_every_page_and_the_robots_find_it(app, monkeypatch):
+    monkeypatch.setenv("BOOK_URL", ADDRESS.rstrip("/"))
+    for_machines.write(app, None)
+    tree = ElementTree.parse(app.outdir / "sitemap.xml")
+    found = [place.text for place in tree.findall(".//{*}loc")]
+    assert found == [f"{ADDRESS}{name}.html" for name in [*PAGES, "genindex"]]
+    robots = (app.outdir / "robots.txt").read_text()
+    assert f"\nSitemap: {ADDRESS}sitemap.xml\n" in robots
+    # And not when the address is gone.
+    monkeypatch.delenv("BOOK_URL")
+    for_machines.write(app, None)
+    assert not (app.outdir / "sitemap.xml").exists()
+    assert "Sitemap" not in (app.outdir / "robots.txt").read_text()
+
+
+def test_an_address_is_escaped_in_the_map():
+    assert "<loc>https://x/?a&amp;b</loc>" in for_machines.sitemap(["https://x/?a&b"])
+
+
+def test_the_theme_is_told_the_address(monkeypatch):
+    monkeypatch.setenv("BOOK_URL", ADDRESS)
+    config = SimpleNamespace()
+    for_machines.use_address(None, config)
+    assert config.html_baseurl == ADDRESS
+
+
+# Descriptions
+
+
+def test_a_description_is_found_whatever_the_order_of_its_attributes():
+    tag = '<meta content="Schools&#x27; &amp; more" name="description" />'
+    assert page_description.said('<meta charset="x">' + tag) == "Schools' & more"
+    assert page_description.said('<meta name="viewport" content="x">') == ""
+
+
+def test_a_page_s_own_description_stands():
+    context = {"metatags": '<meta content="Mine." name="description" />'}
+    page_description.add(None, "a", "page.html", context, None)
+    assert context["metatags"].count("description") == 1
+
+
+# The card
+
+
+def test_the_card_is_the_cover_figure_under_the_title(tmp_path):
+    source = social_card.cover(ROOT, "book/index")
+    card = tmp_path / "card.png"
+    social_card.draw(source, "Borrowing Strength", ROOT / social_card.FACE, card)
+    with Image.open(card) as picture:
+        assert picture.size == social_card.SIZE
+        pixels = picture.convert("L")
+        # Paper at the edges; ink in the title's place and in the figure's.
+        assert pixels.getpixel((5, 5)) > 240
+        assert pixels.crop((0, 0, 1200, 140)).getextrema()[0] < 80
+        assert pixels.crop((0, 180, 1200, 630)).getextrema()[0] < 120
+    assert card.stat().st_size < 100_000
+
+
+def test_a_card_without_a_figure_is_refused():
+    with pytest.raises(ValueError, match="no cell of .*radon.md draws"):
+        social_card.cover(ROOT, "book/pooling/radon")
+
+
+def test_there_is_no_card_without_an_address(app):
+    social_card.write(app, None)
+    assert not list(app.outdir.iterdir())
+
+
+# Lost and moved
+
+LOST = """<html data-content_root="./"><link href="_static/site.css">
+<a href="#main">skip</a><a href="book/a/one.html">One</a><a href="https://x.org/">x</a>
+<a href="mailto:a@b"></a><form action="search.html"><script src="./a.js?v=1">"""
+
+
+@pytest.mark.parametrize("root", ["/", "/strength/"])
+def test_whoever_is_lost_finds_links_from_the_root(root):
+    page = lost_and_moved.rooted(LOST, "" if root == "/" else root)
+    for link in (
+        f'href="{root}_static/site.css"', f'href="{root}book/a/one.html"',
+        f'action="{root}search.html"', f'src="{root}a.js?v=1"', 'href="#main"',
+        'href="https://x.org/"', 'href="mailto:a@b"',
+    ):  # fmt: skip
+        assert link in page
+    assert lost_and_moved.rooted(page, root) == page
+
+
+def test_a_page_that_does_not_say_its_root_is_refused():
+    with pytest.raises(ValueError, match="root"):
+        lost_and_moved.rooted('<a href="a.html">', "/")
+
+
+@pytest.fixture
+def moved(app):
+    (app.outdir / "404.html").write_text(LOST, encoding="utf-8")
+
+    def move(**pages):
+        app.config.moved_pages = pages
+        lost_and_moved.write(app, None)
+        return app.outdir
+
+    return move
+
+
+def test_a_page_that_has_moved_leads_to_where_it_is(moved):
+    out = moved(**{"book/old/eins": "book/a/one#two"})
+    page = (out / "book/old/eins.html").read_text()
+    assert 'content="0; url=../a/one.html#two"' in page
+    assert 'href="../a/one.html#two"' in page and "noindex" in page
+
+
+@pytest.mark.parametrize(
+    "pages", [{"book/a/one": "book/index"}, {"book/old": "book/gone#x"}]
+)
+def test_a_page_moves_from_nowhere_to_somewhere(moved, pages):
+    with pytest.raises(ValueError, match="moved_pages"):
+        moved(**pages)
