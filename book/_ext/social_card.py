@@ -73,7 +73,11 @@ def draw(source: str, title: str, face: Path, path: Path) -> None:
 
 
 def write(app: Sphinx, exception) -> None:
-    if exception is not None or app.builder.format != "html" or not hosting.site():
+    if exception is not None or app.builder.format != "html":
+        return
+    card = Path(app.outdir) / NAME
+    if not hosting.site():
+        card.unlink(missing_ok=True)
         return
     root, title = Path(app.srcdir), app.config.html_title
     source = cover(root, app.config.root_doc)
@@ -83,7 +87,7 @@ def write(app: Sphinx, exception) -> None:
     if not kept.exists():
         kept.parent.mkdir(exist_ok=True)
         draw(source, title, root / FACE, kept)
-    (Path(app.outdir) / NAME).write_bytes(kept.read_bytes())
+    card.write_bytes(kept.read_bytes())
 
 
 def setup(app: Sphinx):

@@ -186,6 +186,7 @@ def test_a_card_without_a_figure_is_refused():
 
 
 def test_there_is_no_card_without_an_address(app):
+    (app.outdir / social_card.NAME).write_bytes(b"of a build that had one")
     social_card.write(app, None)
     assert not list(app.outdir.iterdir())
 
