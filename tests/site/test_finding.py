@@ -1,8 +1,10 @@
 """Finding something in the book: the index, the lists, the search, the addresses."""
 
+from collections import Counter
 import json
 import re
 
+import pybtex.database
 import pytest
 
 import chapters
@@ -79,6 +81,38 @@ def _source(docname: str) -> str:
     return (chapters.ROOT / f"{docname}.md").read_text(encoding="utf-8")
 
 
+# The bibliography
+
+#: As registered since the year 2000, and not as an address.
+DOI = re.compile(r"10\.\d{4,9}/[-._;()/:\w]*\w\Z", re.ASCII)
+WORKS = pybtex.database.parse_file(chapters.ROOT / "book" / "references.bib").entries
+
+
+def test_every_doi_has_the_form_of_one():
+    found = {key: work.fields.get("doi") for key, work in WORKS.items()}
+    assert not {k: doi for k, doi in found.items() if doi and not DOI.match(doi)}
+    assert sum(map(bool, found.values())) > 20
+    twice = Counter(filter(None, found.values()))
+    assert not [doi for doi, times in twice.items() if times > 1]
+
+
+@pytest.mark.parametrize(
+    "doi", ["https://doi.org/10.1214/06-BA117A", "10.12/x", "10.1214/a b", "10.1214/x."]
+)
+def test_what_is_no_doi_is_seen(doi):
+    assert not DOI.match(doi)
+
+
+def test_every_entry_with_a_doi_links_it(site):
+    page = (site / "book/reference/reading-list.html").read_text(encoding="utf-8")
+    entries = re.findall(r'<div class="citation".*?</div>', page, re.S)
+    assert len(entries) == len(WORKS)
+    for key, work in WORKS.items():
+        if doi := work.fields.get("doi"):
+            link = f'<a class="reference external" href="https://doi.org/{doi}">'
+            assert sum(link in entry for entry in entries) == 1, key
+
+
 # Addresses, and what is at them
 
 
@@ -110,7 +144,7 @@ def test_every_page_can_be_read_by_machines(site):
         # An address stands in all of these places, or in none.
         address = re.findall(r'<link rel="canonical" href="([^"]*)"', tags)
         assert address == re.findall(r'property="og:url" content="([^"]*)"', tags)
-        assert address == [data["url"]] * ("url" in data)
+        assert address == ([data["url"]] if "url" in data else [])
 
 
 @pytest.mark.parametrize("path", ["no-such-page.html", "book/pooling/deep/down/x.html"])
