@@ -24,7 +24,8 @@ TITLE = "There is nothing here"
 _INSIDE = re.compile(
     r'\b(href|src|action|data-content_root)="(?![#/"]|[a-z][a-z0-9+.-]*:)([^"]*)"'
 )
-#: A page that only leads to another, as Jupyter Book writes its first.
+#: A page that only leads to another, as Jupyter Book writes its first; but to the same
+#: place on it, where the reader's browser runs scripts.
 _MOVED = """\
 <!DOCTYPE html>
 <html lang="en">
@@ -32,6 +33,7 @@ _MOVED = """\
 <meta charset="utf-8">
 <title>{title}</title>
 <meta name="robots" content="noindex">
+<script>location.replace("{page}" + (location.hash || "{place}"))</script>
 <meta http-equiv="refresh" content="0; url={target}">
 </head>
 <body><p>This page has moved: <a href="{target}">here it is</a>.</p></body>
@@ -60,19 +62,21 @@ def write(app: Sphinx, exception) -> None:
         return
     out = Path(app.outdir)
     lost = out / f"{LOST}.html"
-    page = lost.read_text(encoding="utf-8")
-    lost.write_text(rooted(page, urlsplit(hosting.site()).path), encoding="utf-8")
+    found = lost.read_text(encoding="utf-8")
+    lost.write_text(rooted(found, urlsplit(hosting.site()).path), encoding="utf-8")
     for old, new in app.config.moved_pages.items():
-        docname, _, place = new.partition("#")
+        docname, hash_, place = new.partition("#")
         if old in app.env.found_docs or docname not in app.env.found_docs:
             raise ValueError(f"moved_pages: {old} is there, or {docname} is not")
-        target = posixpath.relpath(f"{docname}.html", posixpath.dirname(old) or ".")
+        page = posixpath.relpath(f"{docname}.html", posixpath.dirname(old) or ".")
         file = out / f"{old}.html"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(
             _MOVED.format(
                 title=escape(app.config.html_title),
-                target=escape(f"{target}#{place}" if place else target),
+                page=escape(page),
+                place=escape(hash_ + place),
+                target=escape(page + hash_ + place),
             ),
             encoding="utf-8",
         )

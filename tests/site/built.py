@@ -33,3 +33,8 @@ def pages() -> list[str]:
         if "_static" not in file.relative_to(SITE).parts
     ]
     return found or ["index.html"]
+
+
+def lasting() -> list[str]:
+    """The pages whose addresses readers keep: all but the search and the lost."""
+    return [page for page in pages() if page not in ("404.html", "search.html")]

@@ -3,11 +3,15 @@
 from collections import Counter
 import json
 import re
+from types import SimpleNamespace
 
 import pybtex.database
 import pytest
 
+import addresses
+from built import lasting
 import chapters
+import lost_and_moved
 import page_description
 
 #: What a reader would look for, and a section that has to be found.
@@ -168,3 +172,60 @@ def test_there_is_a_card_where_a_page_speaks_of_one(site):
     assert (site / "card.png").is_file() == (
         "og:image" in head(site, "book/index.html")
     )
+
+
+def test_no_address_that_was_promised_disappears(site):
+    """See addresses.py for what to do if one must."""
+    assert not addresses.broken(site, addresses.promised())
+
+
+def test_every_page_is_promised():
+    promised = set(addresses.promised())
+    assert len(promised) > 300
+    missing = set(lasting()) - promised
+    assert not missing, "python tests/site/addresses.py adds them"
+
+
+@pytest.fixture
+def small_site(tmp_path):
+    """A page, and one that has moved to it."""
+    new = '<h1 id="a"></h1><span id="b"></span><p id="id3"></p><dt id="term-c"></dt>'
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book/new.html").write_text(new, encoding="utf-8")
+    (tmp_path / "404.html").write_text('<html data-content_root="./">', "utf-8")
+    app = SimpleNamespace(
+        outdir=tmp_path,
+        builder=SimpleNamespace(format="html"),
+        env=SimpleNamespace(found_docs={"book/new"}),
+        config=SimpleNamespace(
+            html_title="Book", moved_pages={"old": "book/new", "older": "book/new#b"}
+        ),
+    )
+    lost_and_moved.write(app, None)
+    return tmp_path
+
+
+def test_an_address_is_lost_with_its_page_or_its_place(small_site):
+    there = ["book/new.html", "book/new.html#a", "old.html", "old.html#term-c"]
+    gone = ["book/gone.html", "book/gone.html#a", "book/new.html#z", "old.html#z"]
+    assert addresses.broken(small_site, there + gone) == gone
+
+
+def test_what_is_only_counted_is_not_promised(small_site):
+    found = addresses.worth_promising(small_site, ["book/new.html"])
+    assert found == {
+        "book/new.html", "book/new.html#b", "book/new.html#term-c"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("old.html#term-c", "#term-c"), ("older.html", "#b"), ("old.html", "")],
+)
+def test_a_page_that_has_moved_takes_the_reader_to_the_place(
+    old, new, small_site, browser
+):
+    page = browser.new_page()
+    page.goto(f"{small_site.as_uri()}/{old}")
+    page.wait_for_url(f"**/book/new.html{new}")
+    page.close()

@@ -1,15 +1,20 @@
 """What pages say of themselves, where they are, and where they have gone."""
 
+import importlib
 import json
 from pathlib import Path
 import re
 from types import SimpleNamespace
+from urllib.parse import urljoin
 from xml.etree import ElementTree
+import zlib
 
 from PIL import Image
 import pytest
+from sphinx.util.inventory import InventoryFile
 
 import for_machines
+import inventories
 import lost_and_moved
 import page_description
 import social_card
@@ -240,3 +245,44 @@ def test_a_page_that_has_moved_leads_to_where_it_is(moved):
 def test_a_page_moves_from_nowhere_to_somewhere(moved, pages):
     with pytest.raises(ValueError, match="moved_pages"):
         moved(**pages)
+
+
+# The inventories of other projects
+
+
+def test_the_inventories_are_those_that_would_be_made():
+    for project in inventories.PAGES:
+        file = inventories.FOLDER / f"{project}.inv"
+        # As text: what it is compressed to may depend on the library.
+        made, kept = (
+            content.split(b"zlib.\n")
+            for content in (inventories.inventory(project), file.read_bytes())
+        )
+        assert made[0] == kept[0]
+        assert zlib.decompress(made[1]) == zlib.decompress(kept[1])
+
+
+def test_sphinx_reads_them_and_finds_the_names():
+    for project, (address, _) in inventories.PAGES.items():
+        with (inventories.FOLDER / f"{project}.inv").open("rb") as file:
+            found = InventoryFile.load(file, address, urljoin)
+        names = {name: page for kind in found.values() for name, page in kind.items()}
+        assert set(names) == set(inventories.entries(project))
+        for name, (_, _, page, _) in names.items():
+            assert page.startswith(address) and page.endswith(
+                f"{name.split('.')[1]}.html"
+            )
+
+
+def test_every_name_in_them_is_one_of_the_project_s():
+    for project in inventories.PAGES:
+        module = importlib.import_module(project)
+        for name in inventories.entries(project):
+            assert hasattr(module, name.split(".")[1]), name
+
+
+def test_sphinx_is_given_files_and_asks_nobody():
+    config = SimpleNamespace()
+    inventories.use(None, config)
+    for address, file in config.intersphinx_mapping.values():
+        assert address.startswith("https://") and Path(file).is_file()
