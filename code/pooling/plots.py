@@ -69,7 +69,7 @@ MARKERS = {
     "bad": "X",
 }
 
-_LABEL_SIZE = 9.5  # points; 9 is the least that a phone shows readably
+_LABEL_SIZE = 9.5  # points; no letter is smaller, or a phone could not show it
 _ROW = 0.3  # inches a group needs beside its label
 
 
@@ -287,7 +287,9 @@ def forest(estimates, labels, *, reference=None, names=None, ax=None):
         row = np.arange(rows) + shift
         ax.hlines(row, low, high, color=COLORS[kind], linewidth=1.4)
         _points(ax, mean, row, kind, label=called[kind])
-        _write(ax, high[0], shift, called[kind], kind, dx=5, va="center")
+        # A little further apart than the lines that they name.
+        apart = -5 * shift / step
+        _write(ax, high[0], shift, called[kind], kind, dx=5, dy=apart, va="center")
     bottom = rows - 0.4
     if reference is not None:
         # Where complete pooling has intervals of its own, those bear the name.
