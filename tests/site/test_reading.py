@@ -133,6 +133,38 @@ def test_every_figure_has_both_sets_of_colours(name, site):
     assert not re.findall(r"(?:fill|stroke):\s*(?:black|white|rgb)", rest)
 
 
+# How wide each figure of the page is drawn.
+DRAWN = """() => [...document.querySelectorAll(".cell_output img[src$='.svg']")].map(
+    image => [decodeURI(image.src.split("/").at(-1)), image.width])"""
+#: The least size of type, in CSS pixels.
+READABLE = 9
+
+
+def letters(name: str) -> list[float]:
+    """The sizes of the letters in a figure, as shares of its width.
+
+    Matplotlib draws letters 100 units high, and scales each text to its size.
+    Indices and exponents are smaller within their text, as they are in print.
+    """
+    drawing = (SITE / "_images" / name).read_text(encoding="utf-8")
+    width = float(re.search(r'viewBox="0 0 ([\d.]+) ', drawing)[1])
+    scales = re.findall(r'transform="translate[^"]* scale\(([\d.]+) -\1\)"', drawing)
+    return [100 * float(scale) / width for scale in scales]
+
+
+def test_letters_in_figures_can_be_read_on_a_phone(window, site):
+    seen, small = set(), {}
+    with window("phone") as visit:
+        for path in WITH_CODE:
+            for name, width in visit.open(path).evaluate(DRAWN):
+                seen.add(name)
+                smallest = width * min(letters(name))
+                if smallest < READABLE:
+                    small[path, name] = f"{smallest:.1f} px, {width} px wide"
+    assert seen and seen == set(figures())
+    assert not small
+
+
 def pixels(locator) -> np.ndarray:
     """The brightness of what is on the screen, 0 to 255."""
     locator.scroll_into_view_if_needed()
