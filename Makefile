@@ -1,5 +1,6 @@
 # make book    build the book into _build/html (the first time installs all it needs)
 # make serve   look at it in a browser
+# make pdf     print the book into _build/pdf; the pages then offer it (needs Chromium)
 # make test    build, then run every test
 # make pyodide fetch the browser's Python into $(PYODIDE), for tests of live code, or
 #              to be served with the site: make book BOOK_PYODIDE=$(PYODIDE)
@@ -8,7 +9,7 @@
 # make clean   forget everything that was built; .venv stays
 
 .POSIX:
-.PHONY: book serve test pyodide bench lock clean
+.PHONY: book serve pdf test pyodide bench lock clean
 .DEFAULT_GOAL := book
 
 BIN = .venv/bin
@@ -25,8 +26,13 @@ serve: book
 	@echo "Serving on http://127.0.0.1:$(PORT) until Ctrl-C"
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
+pdf: book .venv/test-installed
+	$(BIN)/python book/_ext/chromium.py
+	$(BIN)/python book/_ext/in_print.py
+	$(BIN)/jupyter-book build . -W --keep-going -n -q
+
 test: book .venv/test-installed
-	$(BIN)/python tests/site/chromium.py
+	$(BIN)/python book/_ext/chromium.py
 	$(BIN)/python -m pytest
 
 pyodide: .venv/installed

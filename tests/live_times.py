@@ -17,7 +17,8 @@ import sys
 
 from playwright.sync_api import sync_playwright
 
-sys.path.insert(0, str(Path(__file__).parent / "site"))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE / "site"), str(HERE.parent / "book" / "_ext")]
 
 import chromium  # noqa: E402
 import live_site  # noqa: E402

@@ -19,7 +19,8 @@ import threading
 
 from playwright.sync_api import sync_playwright
 
-sys.path.insert(0, str(Path(__file__).parent / "site"))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE / "site"), str(HERE.parent / "book" / "_ext")]
 
 import axe  # noqa: E402
 from built import SITE  # noqa: E402

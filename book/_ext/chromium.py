@@ -1,4 +1,4 @@
-"""Find a Chromium for the browser tests; run as a script, install one if need be."""
+"""Find a Chromium, for tests and print; run as a script, install one if need be."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 HOW = (
-    "The browser tests need Chromium or Google Chrome on PATH, or its path in the "
+    "Needed is Chromium or Google Chrome on PATH, or its path in the "
     "variable CHROMIUM; `playwright install chromium` brings one as well."
 )
 
@@ -43,7 +43,7 @@ def main() -> int:
     if find() is None:
         install()
     path = find()
-    print(f"Browser tests: {path}" if path else HOW)
+    print(f"The browser: {path}" if path else HOW)
     # On a machine for tests a skipped browser test is a failure.
     return 1 if path is None and os.environ.get("CI") else 0
 
