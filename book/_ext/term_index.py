@@ -1,8 +1,9 @@
 """The index of terms: each with its definition, and the sections that treat it.
 
 Its entries are those of the directive ``{index}``, below the title of a section, and
-the terms of the glossary. Sphinx's own index would number the places of a term; ours names
-them: the title of the section, and of the chapter that it is in.
+the terms of the glossary. Sphinx's own index would number the places of a term; ours
+names them: the title of the section, and of the chapter that it is in. A search for a
+term finds the same places, before whatever else has the word in it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from fits_table import chapters
 #: What the index is called, in the table of contents too.
 TITLE = "Index of terms"
 DEFINITION = "Definition"
+#: What the name of a place in the glossary begins with.
+DEFINED = "term-"
 
 
 class Place(NamedTuple):
@@ -30,15 +33,22 @@ class Place(NamedTuple):
 
 
 def remember(app: Sphinx, doctree: nodes.document) -> None:
-    """Note in which section each entry of the index stands."""
+    """Let each entry of the index lead to the section that it stands in."""
     found = app.env.index_sections[app.env.docname] = {}
+    entries = []
     for index in doctree.findall(addnodes.index):
         section = index
-        while section is not None and not isinstance(section, nodes.section):
+        while not isinstance(section, nodes.section):
             section = section.parent
-        for _, _, target, *_ in index["entries"]:
-            if section is not None:
-                found[target] = section["ids"][0], clean_astext(section[0])
+        place = section["ids"][0]
+        for number, (kind, term, target, main, key) in enumerate(index["entries"]):
+            if not target.startswith(DEFINED):
+                # The search puts what is not "main" behind all the rest.
+                target, main = place, "main"
+                found[place] = clean_astext(section[0])
+            index["entries"][number] = kind, term, target, main, key
+        entries += index["entries"]
+    app.env.domains["index"].entries[app.env.docname] = entries
 
 
 def begin(app: Sphinx) -> None:
@@ -64,6 +74,20 @@ def show(app: Sphinx, pagename, templatename, context, doctree) -> None:
         context["term_index"] = named(app.env, context["genindexentries"])
 
 
+def complete_search(app: Sphinx) -> list:
+    """Give the search the terms of the pages that this build has not written.
+
+    Sphinx keeps them in its environment, which it has saved by the time that it
+    collects them: without this, a second build would forget those of the first.
+    """
+    indexer = getattr(app.builder, "indexer", None)
+    if indexer is not None:
+        for docname in sorted(app.env.found_docs - set(indexer._index_entries)):
+            title = app.env.titles[docname].astext()
+            app.builder.index_page(docname, app.env.get_doctree(docname), title)
+    return []
+
+
 def named(env, index) -> list[tuple[str, list[tuple[str, list[Place]]]]]:
     """Sphinx's index, letter by letter, with places that have names.
 
@@ -79,28 +103,31 @@ def named(env, index) -> list[tuple[str, list[tuple[str, list[Place]]]]]:
         for term, (links, below, _) in entries:
             if below:
                 raise ValueError(f"the index has no room for {list(below)} of {term}")
-            links = sorted(links, key=lambda link: (not link[0], _order(link, order)))
-            places = dict.fromkeys(_place(env, *link) for link in links)
+            uris = sorted((uri for _, uri in links), key=lambda uri: _rank(uri, order))
+            places = dict.fromkeys(_place(env, uri) for uri in uris)
             terms.append((term, list(places)))
         letters.append((letter, terms))
     return letters
 
 
-def _order(link: tuple[str, str], order: dict[str, int]) -> int:
-    return order[_docname(link[1])]
+def _rank(uri: str, order: dict[str, int]) -> tuple[bool, int]:
+    """The definition first, then sections in the order of the book."""
+    docname, target = _parts(uri)
+    return not target.startswith(DEFINED), order[docname]
 
 
-def _docname(uri: str) -> str:
-    return uri.partition(".html")[0]
+def _parts(uri: str) -> tuple[str, str]:
+    page, _, target = uri.partition("#")
+    return page.removesuffix(".html"), target
 
 
-def _place(env, main: str, uri: str) -> Place:
-    if main:
+def _place(env, uri: str) -> Place:
+    docname, target = _parts(uri)
+    if target.startswith(DEFINED):
         return Place(uri, DEFINITION)
-    docname, (page, _, target) = _docname(uri), uri.partition("#")
-    section, title = env.index_sections[docname][target]
+    title = env.index_sections[docname][target]
     chapter = clean_astext(env.titles[docname])
-    return Place(f"{page}#{section}", title, "" if title == chapter else chapter)
+    return Place(uri, title, "" if title == chapter else chapter)
 
 
 def setup(app: Sphinx):
@@ -110,9 +137,11 @@ def setup(app: Sphinx):
     # After the contents of _toc.yml are there, and before they are collected.
     app.connect("doctree-read", add_to_contents, priority=400)
     app.connect("html-page-context", show)
+    # The last time to be asked before the search's index is written.
+    app.connect("html-collect-pages", complete_search)
     return {
         "version": "1",
-        "env_version": 1,
+        "env_version": 2,
         "parallel_read_safe": False,
         "parallel_write_safe": True,
     }

@@ -25,6 +25,21 @@ TERMS = {
     "R-hat": "book/posterior/funnel.html#the-model-as-you-would-say-it",
     "half-normal distribution": "book/posterior/funnel.html#his-settings-and-ours",
 }
+#: What a reader would type, and the places of which one has to come first.
+QUERIES = {
+    "shrinkage": {"book/reference/glossary.html#term-shrinkage"},
+    # A definition and a section are as good; then the alphabet decides.
+    "R-hat": {
+        "book/reference/glossary.html#term-R-hat",
+        "book/reference/fits.html#every-fit-in-the-book",
+    },
+    "leapfrog integrator": {"book/posterior/funnel.html#leapfrog-on-a-funnel"},
+    "half-normal prior": {
+        "book/posterior/funnel.html#his-settings-and-ours",
+        "book/pooling/radon.html#three-ways-to-pool",
+        "book/why-hierarchy/what-is-a-hierarchical-prior.html#which-hyperprior",
+    },
+}
 
 
 @pytest.mark.parametrize("term", TERMS)
@@ -83,6 +98,36 @@ def test_the_figures_that_answer_back_are_listed_by_what_they_are(window, site):
 
 def _source(docname: str) -> str:
     return (chapters.ROOT / f"{docname}.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_search_finds_the_right_place_first(query, window):
+    """From a phone's button, by keyboard from there."""
+    with window("phone") as visit:
+        page = visit.open("book/reference/set-up.html")
+        assert not any("searchindex" in file for file in visit.loaded)
+        page.locator(".search-button:visible").first.click()
+        page.locator("#pst-search-dialog input[name=q]").wait_for(state="visible")
+        page.keyboard.type(query)
+        page.keyboard.press("Enter")
+        first = page.locator("#search-results li a").first
+        first.wait_for()
+        page.wait_for_function(
+            "() => !/searching/i.test("
+            "document.querySelector('#search-results').innerText)"
+        )
+        address = first.evaluate("a => a.pathname.slice(1) + a.hash")
+        assert address in QUERIES[query]
+        wide = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert wide, "the results scroll sideways"
+        page.keyboard.press("Tab")
+        while not first.evaluate("a => a === document.activeElement"):
+            before = page.evaluate("document.activeElement.outerHTML")
+            page.keyboard.press("Tab")
+            assert page.evaluate("document.activeElement.outerHTML") != before
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**/{address.partition('#')[0]}*")
+        assert not visit.errors and not visit.outside
 
 
 # The bibliography

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 from docutils import nodes
 import pytest
+from sphinx import addnodes
 
 import lists
 import term_index
@@ -20,8 +21,8 @@ def env(monkeypatch):
     return SimpleNamespace(
         titles=titles,
         index_sections={
-            "a": {"index-0": ("chapter-a", "Chapter a"), "index-1": ("two", "Two")},
-            "b": {"index-0": ("one", "One"), "index-1": ("one", "One")},
+            "a": {"chapter-a": "Chapter a", "two": "Two"},
+            "b": {"one": "One"},
             "g": {},
         },
     )
@@ -34,7 +35,9 @@ def entry(*links):
 def test_a_place_in_the_index_is_named_and_in_the_order_of_the_book(env):
     found = term_index.named(
         env,
-        entry(("", "a.html#index-1"), ("", "b.html#index-0"), ("main", "g.html#t")),
+        entry(
+            ("main", "a.html#two"), ("main", "b.html#one"), ("main", "g.html#term-t")
+        ),
     )
     assert found == [
         (
@@ -43,7 +46,7 @@ def test_a_place_in_the_index_is_named_and_in_the_order_of_the_book(env):
                 (
                     "shrinkage",
                     [
-                        Place("g.html#t", "Definition"),
+                        Place("g.html#term-t", "Definition"),
                         Place("b.html#one", "One", "Chapter b"),
                         Place("a.html#two", "Two", "Chapter a"),
                     ],
@@ -54,7 +57,7 @@ def test_a_place_in_the_index_is_named_and_in_the_order_of_the_book(env):
 
 
 def test_a_section_is_named_once_and_a_chapter_not_twice(env):
-    links = ("", "b.html#index-0"), ("", "b.html#index-1"), ("", "a.html#index-0")
+    links = ("", "b.html#one"), ("", "b.html#one"), ("", "a.html#chapter-a")
     ((_, ((_, places),)),) = term_index.named(env, entry(*links))
     assert places == [
         Place("b.html#one", "One", "Chapter b"),
@@ -66,6 +69,36 @@ def test_an_entry_below_another_is_refused(env):
     index = [("S", [("shrinkage", ([], {"of counties": []}, None))])]
     with pytest.raises(ValueError, match="no room for .*of counties"):
         term_index.named(env, index)
+
+
+def test_an_entry_leads_to_its_section_in_the_search_too():
+    section = nodes.section("", nodes.title("", "Two"), ids=["two"])
+    section += addnodes.index(entries=[("single", "shrinkage", "index-7", "", None)])
+    section += addnodes.index(entries=[("single", "tau", "term-tau", "main", None)])
+    index = SimpleNamespace(entries={})
+    env = SimpleNamespace(docname="a", index_sections={}, domains={"index": index})
+    term_index.remember(SimpleNamespace(env=env), section)
+    assert env.index_sections == {"a": {"two": "Two"}}
+    assert index.entries["a"] == [
+        ("single", "shrinkage", "two", "main", None),
+        ("single", "tau", "term-tau", "main", None),
+    ]
+    assert section[1]["entries"] == index.entries["a"][:1]
+
+
+def test_the_search_keeps_the_terms_of_pages_that_are_not_written_again():
+    again = []
+    builder = SimpleNamespace(
+        indexer=SimpleNamespace(_index_entries={"a": []}),
+        index_page=lambda *page: again.append(page),
+    )
+    env = SimpleNamespace(
+        found_docs={"a", "g"},
+        titles={"g": nodes.title("", "Glossary")},
+        get_doctree=lambda docname: f"tree of {docname}",
+    )
+    assert term_index.complete_search(SimpleNamespace(env=env, builder=builder)) == []
+    assert again == [("g", "tree of g", "Glossary")]
 
 
 # The lists
