@@ -144,6 +144,8 @@ def test_every_font_is_in_it(book):
 
 def test_pages_are_a4_and_none_is_blank(book):
     assert 100 < len(book.pdf.pages) < 400
+    # The title page is one.
+    assert "licence" in book.texts[0] and "Contents" in book.texts[1]
     for number, (page, text) in enumerate(zip(book.pdf.pages, book.texts), 1):
         assert page.mediabox.width == pytest.approx(595, abs=1)
         assert page.mediabox.height == pytest.approx(842, abs=1)
