@@ -402,8 +402,9 @@ def _append(path: Path, pdf: PdfReader, changed: list[DictionaryObject]) -> None
         out.write(b"%d 0 obj\n" % number)
         each.write_to_stream(out)
         out.write(b"\nendobj\n")
+    kept = ("/Size", "/Root", "/Info")
     trailer = DictionaryObject(
-        {NameObject(key): pdf.trailer.raw_get(key) for key in ("/Size", "/Root", "/Info")}
+        {NameObject(key): pdf.trailer.raw_get(key) for key in kept}
     )
     trailer[NameObject("/Prev")] = NumberObject(start)
     end = len(content) + out.tell()

@@ -13,7 +13,9 @@ import re
 from typing import Iterator
 
 _IMPORT = re.compile(r'^import\s*\{([^}]*)\}\s*from\s*"\./([\w-]+\.js)";$', re.M)
-_EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*?|class|const) ([\w$]+))", re.M)
+_EXPORT = re.compile(
+    r"^export (?=(?:async )?(?:function\*?|class|const) ([\w$]+))", re.M
+)
 #: What a module could also say, and what is not known here.
 _OTHER = re.compile(
     r"^\s*(?:import\b|export\b).*|.*\b(?:import\s*\(|import\.meta\b|await import\b).*",

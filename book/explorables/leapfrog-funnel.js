@@ -342,7 +342,7 @@ class LeapfrogFunnel extends Explorable {
     g.append(text(0, ceiling - 14, "error in energy", "title"));
     for (const [power, words] of [[-3, "0.001"], [0, "1"], [3, "1000"]]) {
       g.append(level(left, right, up(power), power === 3 ? "limit" : "grid"));
-      g.append(text(left - 5, up(power) + 4, words, "tick", "end"));
+      g.append(text(left - 2, up(power) + 4, words, "tick", "end"));
     }
     g.append(text(right, up(3) - 4, "divergence", "tick", "end"));
     const points = now.error.map((e, k) => [along(k), high(e)]);

@@ -176,7 +176,8 @@ def test_what_is_for_a_screen_is_not_there(book):
 def test_solutions_and_set_up_are_printed_and_what_draws_is_not(book):
     text = words(" ".join(book.texts))
     solutions = [
-        words(each.get_text()) for each in book.soup.select(".solution .admonition-title")
+        words(title.get_text())
+        for title in book.soup.select(".solution .admonition-title")
     ]
     assert len(solutions) >= 3 * 7
     assert not [title for title in solutions if title not in text]
