@@ -43,6 +43,11 @@ PARTS = (
     "katex/katex.min.css",
     "book.css",
 )
+#: The folder of the fonts, cut, and those that a page begins with: a font that came
+#: after the first picture of a page would have it set twice.
+FONTS = "type"
+FIRST_FONTS = ("SourceSerif4-Regular", "SourceSerif4-SemiBold")
+FIRST_FORMULAE = ("KaTeX_Main-Regular", "KaTeX_Math-Italic")
 #: Scripts that only some pages need, by what those have; "" is no page.
 ONLY_WITH = {
     # Draws icons: see icons.py. What Bootstrap did here, book.js does.
@@ -64,6 +69,7 @@ UNASKED = (
     "vendor",
     "locales",
     "images",
+    "fonts",
     "katex/fonts",
     "*webpack-macros.html",
 )
@@ -95,7 +101,8 @@ class LightPages(BuiltinTemplateLoader):
 
 def mend(page: str) -> str:
     """A page as the theme has written it, mended."""
-    for step in (sheets, scripts, furniture, pictograms, tables, citations, images):
+    steps = (sheets, scripts, furniture, pictograms, tables, citations, code, images)
+    for step in steps:
         page = step(page)
     return page
 
@@ -124,7 +131,12 @@ def sheets(page: str) -> str:
         if root is not None:
             return ""
         root = folder
-        return f'<link rel="stylesheet" href="{root}_static/{SHEET}">\n'
+        fonts = FIRST_FONTS + FIRST_FORMULAE * ('class="katex"' in page)
+        return f'<link rel="stylesheet" href="{root}_static/{SHEET}">\n' + "".join(
+            f'<link rel="preload" href="{root}_static/{FONTS}/{name}.woff2" as="font" '
+            'type="font/woff2" crossorigin>\n'
+            for name in fonts
+        )
 
     page = _LINK.sub(link, page)
     if root is None:
@@ -183,6 +195,14 @@ def furniture(page: str) -> str:
     page = replace(
         r'<div class="pst-async-banner-revealer.*?</aside>\s*</div>', "", page, "banner"
     )
+    # The theme would find out last of all, after a first picture in other colours.
+    page = replace(
+        r'localStorage\.getItem\("theme"\) \|\| "auto"',
+        '((mode) => mode !== "auto" ? mode : matchMedia("(prefers-color-scheme: dark)")'
+        '.matches ? "dark" : "light")(document.documentElement.dataset.mode)',
+        page, "theme to begin with",
+    )
+    page = replace('(<html [^>]*)data-theme="auto"', r'\1data-theme="light"', page, "theme")
     page = replace(r'<meta name="docsearch:[^>]*>\n?', "", page, "docsearch")
     return replace(
         r'(<div id="pst-primary-sidebar")', r'\1 role="region" aria-label="The book"',
@@ -233,6 +253,18 @@ def citations(page: str) -> str:
     return page
 
 
+def code(page: str) -> str:
+    """Code whose words are marked only where that gives them a colour.
+
+    Names, signs and spaces have that of the text; they are two thirds of all marks.
+    """
+    if '<div class="highlight">' in page:
+        page = replace(r"<pre><span></span>", "<pre>", page, "mark before code")
+        page = re.sub(r'<span class="[npw]">([^<]*)</span>', r"\1", page)
+    # Its words, and not a name that hides them from those who listen or speak.
+    return page.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+
+
 def images(page: str) -> str:
     """Pictures below the first load when a reader comes near them."""
     before, image, after = page.partition("<img ")
@@ -279,9 +311,20 @@ def gather(app: Sphinx, exception) -> None:
     if not sheet.exists() or not sheet.read_text(encoding="utf-8").startswith(key):
         text = fewer_rules.purge(css, asked, read)
         characters["fa-"] = _escapes(text)
+        (static / FONTS).mkdir(exist_ok=True)
         text = _cut_fonts(text, static, characters)
         drawn = fewer_rules.purge(icons.style_sheet(), used)
         sheet.write_text(key + text + drawn, encoding="utf-8")
+    theme = static / "scripts/pydata-sphinx-theme.js"
+    # It would have the whole page laid out to see which blocks scroll: see book.js.
+    theme.write_text(
+        replace(
+            r',"complete"===document\.readyState\?(\w)\(\):'
+            r'window\.addEventListener\("load",\1\)',
+            "", theme.read_text(encoding="utf-8"), "look at what scrolls",
+        ),
+        encoding="utf-8",
+    )
     for file in unasked:
         shutil.rmtree(file) if file.is_dir() else file.unlink()
     _tidy(static, sheet.read_text(encoding="utf-8"))
@@ -337,8 +380,7 @@ def _cut_fonts(text: str, static: Path, characters: dict[str, str]) -> str:
         font = fewer_glyphs.cut(file.read_bytes(), wanted)
         if font is None:
             return ""
-        digest = hashlib.sha256(font).hexdigest()[:8]
-        name = f"fonts/{file.stem}.{digest}.woff2"
+        name = f"{FONTS}/{file.name}"
         (static / name).write_bytes(font)
         return re.sub(
             r"src:[^;}]*", f'src:url({name}) format("woff2")', match[0], count=1
@@ -349,9 +391,12 @@ def _cut_fonts(text: str, static: Path, characters: dict[str, str]) -> str:
 
 def _tidy(static: Path, sheet: str) -> None:
     """Without fonts and sheets that the one sheet has taken in or left behind."""
-    for file in (static / "fonts").glob("*.woff2"):
+    for file in (static / FONTS).iterdir():
         if file.name not in sheet:
             file.unlink()
+    for name in (*FIRST_FONTS, *FIRST_FORMULAE):
+        if f"{FONTS}/{name}.woff2" not in sheet:
+            raise Changed(f"{name} is loaded first, and not used")
     for pattern in PARTS:
         for file in static.glob(pattern):
             file.unlink()

@@ -73,7 +73,7 @@ def visit_displaymath(self, node: nodes.math_block) -> None:
     # Sphinx wraps several lines of its own in an environment; so do we.
     if "\\\\" in formula and "\\begin" not in formula:
         formula = f"\\begin{{aligned}}{formula}\\end{{aligned}}"
-    self.body.append(self.starttag(node, "div", CLASS="math-block", tabindex="0"))
+    self.body.append(self.starttag(node, "div", CLASS="math-block"))
     self.body.append(_set(node, formula, True))
     if node["number"]:
         number = get_node_equation_number(self, node)

@@ -61,3 +61,17 @@ addEventListener("afterprint", () => {
 if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS !== "undefined") {
   DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 }
+
+// What scrolls by itself is within the keyboard's reach, and what does not is not in
+// its way.
+const BLOCKS =
+  "pre, .math-block, .cell_output > .output, .pst-scrollable-table-container";
+const reach = new ResizeObserver((changes) => {
+  // All are read before any is changed, so that the page is laid out once.
+  const scroll = changes.map(({ target }) => target.scrollWidth > target.clientWidth);
+  changes.forEach(({ target }, place) => {
+    if (scroll[place]) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  });
+});
+for (const block of document.querySelectorAll(BLOCKS)) reach.observe(block);

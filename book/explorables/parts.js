@@ -134,6 +134,18 @@ export function button(words, onClick) {
  */
 export class Explorable extends HTMLElement {
   connectedCallback() {
+    // Worked out when a reader comes near, so that the page is there sooner.
+    const near = new IntersectionObserver(
+      (seen) => seen.some((entry) => entry.isIntersecting) && this.start(),
+      { rootMargin: "800px" },
+    );
+    near.observe(this);
+    this.stopWaiting = () => near.disconnect();
+    addEventListener("beforeprint", () => this.start());
+  }
+
+  start() {
+    this.stopWaiting();
     if (this.drawing) return;
     const data = JSON.parse(this.querySelector("script").textContent);
     const said = this.querySelector(".explorable-description");
