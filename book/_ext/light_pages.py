@@ -13,6 +13,7 @@ changes fails the build, and does not silently undo the mending.
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 import posixpath
 import re
@@ -131,17 +132,30 @@ def sheets(page: str) -> str:
         if root is not None:
             return ""
         root = folder
-        fonts = FIRST_FONTS + FIRST_FORMULAE * ('class="katex"' in page)
-        return f'<link rel="stylesheet" href="{root}_static/{SHEET}">\n' + "".join(
-            f'<link rel="preload" href="{root}_static/{FONTS}/{name}.woff2" as="font" '
-            'type="font/woff2" crossorigin>\n'
-            for name in fonts
+        return (
+            f'<link rel="stylesheet" href="{root}_static/{SHEET}">\n' + first_fonts(page, root)
         )
 
     page = _LINK.sub(link, page)
     if root is None:
         raise Changed("no style sheet of the theme's is linked")
     return page
+
+
+def first_fonts(page: str, root: str) -> str:
+    """A script that asks for the fonts that a page begins with.
+
+    A link would do, were it not that browsers refuse it, aloud, in a page that was
+    opened as a file.
+    """
+    names = FIRST_FONTS + FIRST_FORMULAE * ('class="katex"' in page)
+    return (
+        '<script>if (location.protocol !== "file:") for (const name of '
+        f'{json.dumps(names)}) document.head.append(Object.assign('
+        'document.createElement("link"), { rel: "preload", as: "font", '
+        'type: "font/woff2", crossOrigin: "", '
+        f'href: `{root}_static/{FONTS}/${{name}}.woff2` }}));</script>\n'
+    )
 
 
 def scripts(page: str) -> str:
@@ -266,7 +280,11 @@ def code(page: str) -> str:
 
 
 def images(page: str) -> str:
-    """Pictures below the first load when a reader comes near them."""
+    """Pictures that keep their shape, and load when a reader comes near them."""
+    # A style that sets one length on a phone would forget the other's.
+    page = re.sub(
+        r'style="width: (\d+)px; height: (\d+)px;"', r'width="\1" height="\2"', page
+    )
     before, image, after = page.partition("<img ")
     lazy = '<img loading="lazy" decoding="async" '
     return before + image + after.replace("<img ", lazy)

@@ -234,7 +234,7 @@ class LeapfrogFunnel extends Explorable {
     this.width = width;
     this.top = 26;
     this.bottom = narrow ? 340 : 400;
-    this.left = 40;
+    this.left = 46;
     this.right = Math.round(width * (narrow ? 0.68 : 0.66));
     this.first = this.right + 10;
     this.ceiling = this.bottom + 76;

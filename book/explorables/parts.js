@@ -136,15 +136,15 @@ export class Explorable extends HTMLElement {
   connectedCallback() {
     // Worked out when a reader comes near, so that the page is there sooner.
     const near = new IntersectionObserver(
-      (seen) => seen.some((entry) => entry.isIntersecting) && this.start(),
+      (seen) => seen.some((entry) => entry.isIntersecting) && this.begin(),
       { rootMargin: "800px" },
     );
     near.observe(this);
     this.stopWaiting = () => near.disconnect();
-    addEventListener("beforeprint", () => this.start());
+    addEventListener("beforeprint", () => this.begin());
   }
 
-  start() {
+  begin() {
     this.stopWaiting();
     if (this.drawing) return;
     const data = JSON.parse(this.querySelector("script").textContent);
