@@ -173,8 +173,7 @@ def test_a_finger_moves_a_school_and_not_the_page(browser, server):
     )
     page = context.new_page()
     page.goto(f"{server}/{PAGE}")
-    handle = page.locator("eight-schools[ready] .handle").first
-    handle.wait_for()
+    handle = ready(page, NAME).locator(".handle").first
     page.evaluate("""() => {
         const top = document.querySelector("eight-schools").getBoundingClientRect().top;
         scrollTo({ top: top + scrollY - 150, behavior: "instant" }); }""")

@@ -227,7 +227,7 @@ def test_where_a_prior_lets_go_is_where_it_is_shown(window):
                 turns["hierarchy"], hardest(joint[:, 2], grid), atol=1
             )
             assert turns["normal"] == turns["flat"] == [None, None]
-        words = visit.page.locator("article").inner_text()
+        words = visit.page.locator("article").text_content()
     at = f"{hardest(joint[:, 2], grid)[0]:.0f}".replace("-", "\u2212")
     assert f"the hierarchy follows, later, at {at}." in " ".join(words.split())
 
@@ -236,9 +236,9 @@ def test_by_pointer(window):
     with window() as visit:
         page = visit.open(PAGE)
         handle = ready(page, NAME).locator(".handle")
-        handle.scroll_into_view_if_needed()
-        page.mouse.wheel(0, 200)
-        page.wait_for_timeout(400)
+        # Away from the header, and once what has come near is set.
+        handle.evaluate("h => h.scrollIntoView({block: 'center', behavior: 'instant'})")
+        page.wait_for_timeout(600)
         box = handle.bounding_box()
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         page.mouse.move(x, y)

@@ -447,8 +447,5 @@ def test_with_draws_too_it_shuts_nobody_out(size, scheme, window):
 
 
 def test_what_the_figure_needs_is_small(site):
-    own = b"".join(
-        (site / "explorables" / f"{name}.js").read_bytes()
-        for name in (NAME, "hamiltonian")
-    )
+    own = (site / "explorables" / f"{NAME}.js").read_bytes()
     assert len(gzip.compress(own)) < 15_000

@@ -228,7 +228,7 @@ def test_a_tail_gains_nothing_and_a_centre_does(measured, alone):
 def test_the_chapter_reads_off_the_same_hierarchy(window, core):
     """The chapter's cell and the figure's data come from one recipe, written twice."""
     with window() as visit:
-        words = visit.open(PAGE).locator("article").inner_text()
+        words = visit.open(PAGE).locator("article").text_content()
     tau = f"{core.mean('tau'):.2f} (sd {core.sd('tau'):.2f})"
     mean = f"but their mean ({core.mean('mu'):.2f})".replace("-", "\u2212")
     assert tau in words and mean in words

@@ -152,7 +152,7 @@ def test_what_the_chapter_says_of_the_figure(show, window):
     enough = next(n for n in range(3, 62) if sd(n) <= now / 2)
     with window() as visit:
         page = visit.open(PAGE)
-        assert f"It takes {enough}." in page.locator("article").inner_text()
+        assert f"It takes {enough}." in page.locator("article").text_content()
     assert enough > 8
     assert sd(8, "none") <= measured["none"][c]["sd"] / 2 < sd(7, "none")
     leads = [1 - sd(n) / sd(n, "none") for n in range(1, 63)]

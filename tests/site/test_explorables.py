@@ -95,10 +95,9 @@ def test_without_scripts_there_are_words(name, path, browser, server):
     page = context.new_page()
     page.goto(f"{server}/{path}")
     words = page.locator(f"{name} .explorable-off")
-    words.scroll_into_view_if_needed()
     assert words.is_visible()
-    described = page.locator(f"{name} .explorable-description").inner_text().strip()
-    assert described and described in words.inner_text()
+    described = page.locator(f"{name} .explorable-description").text_content().strip()
+    assert described and described in words.text_content()
     context.close()
 
 
