@@ -285,6 +285,8 @@ def images(page: str) -> str:
     page = re.sub(
         r'style="width: (\d+)px; height: (\d+)px;"', r'width="\1" height="\2"', page
     )
+    if re.search(r'<img\b[^>]*_images/[^>]*\sstyle="', page):
+        raise Changed("a picture's size is not where it was")
     before, image, after = page.partition("<img ")
     lazy = '<img loading="lazy" decoding="async" '
     return before + image + after.replace("<img ", lazy)

@@ -17,6 +17,7 @@ import explorable
 import fits_table
 import hosting
 import kernels
+import light_pages
 import live_cells
 import prerendered_math
 import records
@@ -53,6 +54,16 @@ def test_colours_are_found_in_capitals_too_and_others_left_alone():
 def test_a_figure_without_the_book_s_colours_is_refused():
     with pytest.raises(ValueError, match="no colour of pooling.plots.PALETTE"):
         chapter_figures.two_coloured(svg("#000000", "#ffffff"))
+
+
+def test_pictures_keep_room_and_wait_below_the_first():
+    drawn = '<img src="../_images/a.svg" style="width: 530px; height: 349px;" />'
+    first, second = light_pages.images(f"<p>{drawn}{drawn}</p>").split("<img ")[1:]
+    assert 'width="530" height="349"' in first and 'width="530" height="349"' in second
+    assert "style" not in first + second
+    assert "lazy" in second and "lazy" not in first
+    with pytest.raises(light_pages.Changed, match="size"):
+        light_pages.images('<img src="_images/a.svg" style="width: 7em;" />')
 
 
 def test_figures_of_a_finished_build_are_coloured_once(tmp_path):
