@@ -12,4 +12,4 @@ if sys.version_info < (3, 12):
         "With make, `make book` finds or fetches one by itself." % sys.version_info[:2]
     )
 
-from hatchling.build import *  # noqa: E402,F403
+from hatchling.build import *  # noqa: F403

@@ -87,7 +87,8 @@ def shares(where: Path) -> tuple[int, dict[str, float]]:
                 spent["sampling"] += sampling
                 spent["compilation"] += max(seconds - sampling, 0.0)
             else:
-                spent["import" if "import " in cell.source else "other cells"] += seconds
+                kind = "import" if "import " in cell.source else "other cells"
+                spent[kind] += seconds
         spent["import"] += start
     return fits, spent
 

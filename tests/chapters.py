@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 import re
-from typing import Iterator
 
 from myst_nb.core.config import NbParserConfig
 from myst_nb.core.read import create_nb_reader

@@ -96,7 +96,9 @@ def main() -> None:
     columns = ("MB", "Python", "ready", "imported", "first tick", "sampled", "table")
     print(f"{'seconds from the press':<36}" + "".join(f"{c:>11}" for c in columns))
     with live_site.served(folder) as (address, _), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox"]
+        )
 
         def run(context, before=()):
             page = context.new_page()

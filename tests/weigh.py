@@ -70,7 +70,8 @@ def load(browser, address: str, width: int, scheme: str) -> tuple[float, int, in
     session.send("Network.enable")
     sizes: list[float] = []
     session.on(
-        "Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"])
+        "Network.loadingFinished",
+        lambda event: sizes.append(event["encodedDataLength"]),
     )
     page.goto(address)
     page.wait_for_load_state("networkidle")

@@ -1,9 +1,10 @@
 """The directive ``{explorable}``: a figure that answers back.
 
 Its argument is the name of a custom element, which is also the name of its module
-in ``book/explorables``; the site has it in one script (see ``one_script.py``). The option ``alt`` describes it to those who do not see it;
-the body is its caption. The numbers that it starts from are written into the page
-as JSON when the book is built. A page without an explorable loads nothing of this.
+in ``book/explorables``; the site has it in one script (see ``one_script.py``). The
+option ``alt`` describes it to those who do not see it; the body is its caption. The
+numbers that it starts from are written into the page as JSON when the book is built.
+A page without an explorable loads nothing of this.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import unescape
 from io import BytesIO
 import re
-from typing import Iterable
 
 from fontTools import subset
 

@@ -7,9 +7,9 @@ a rule may stay too long, and none goes too early.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 import re
-from typing import Iterable, Iterator
 
 import tinycss2
 from tinycss2.ast import FunctionBlock, LiteralToken, SquareBracketsBlock
@@ -18,7 +18,9 @@ from tinycss2.ast import FunctionBlock, LiteralToken, SquareBracketsBlock
 NESTED = {"media", "supports", "layer", "container"}
 #: Any of what stands inside is enough for these.
 ANY = {"is", "where", "has", "matches", "-webkit-any", "-moz-any"}
-_AT = re.compile(r"@(?:[-\w]*keyframes[^{}]*\{(?:[^{}]*\{[^{}]*\})*\}|font-face\{[^{}]*\})")
+_AT = re.compile(
+    r"@(?:[-\w]*keyframes[^{}]*\{(?:[^{}]*\{[^{}]*\})*\}|font-face\{[^{}]*\})"
+)
 _VARIABLE = re.compile(r"--[\w-]+")
 
 

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 from sphinx.application import Sphinx
 
-
 #: The branch with the notebooks and their wheel.
 BRANCH = "notebooks"
 

@@ -32,8 +32,9 @@ PATHS = {
     "circle-half-stroke": "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM12 3v18M14 4v16M16 5v14"
     "M18 7v10M20 10v4",
     # Whoever hosts it: a branch that comes back.
-    "repository": "M6 8v8M6 3a2.5 2.5 0 1 0 0 5 2.5 2.5 0 0 0 0-5zM6 16a2.5 2.5 0 1 0 "
-    "0 5 2.5 2.5 0 0 0 0-5zM18 3a2.5 2.5 0 1 0 0 5 2.5 2.5 0 0 0 0-5zM18 8c0 5-12 3-12 8",
+    "repository": "M6 8v8M6 3a2.5 2.5 0 1 0 0 5 2.5 2.5 0 0 0 0-5z"
+    "M6 16a2.5 2.5 0 1 0 0 5 2.5 2.5 0 0 0 0-5z"
+    "M18 3a2.5 2.5 0 1 0 0 5 2.5 2.5 0 0 0 0-5zM18 8c0 5-12 3-12 8",
 }
 #: Other names of some of them.
 ALSO = {

@@ -133,7 +133,8 @@ def sheets(page: str) -> str:
             return ""
         root = folder
         return (
-            f'<link rel="stylesheet" href="{root}_static/{SHEET}">\n' + first_fonts(page, root)
+            f'<link rel="stylesheet" href="{root}_static/{SHEET}">\n'
+            + first_fonts(page, root)
         )
 
     page = _LINK.sub(link, page)
@@ -194,7 +195,8 @@ def furniture(page: str) -> str:
         page = page.replace(once, "", 1)
     else:
         page = replace(
-            r'<meta name="viewport" content="width=device-width, initial-scale=1\.0" />',
+            r'<meta name="viewport" '
+            r'content="width=device-width, initial-scale=1\.0" />',
             "", page, "second viewport",
         )
     if "<article" in page:
@@ -216,7 +218,9 @@ def furniture(page: str) -> str:
         '.matches ? "dark" : "light")(document.documentElement.dataset.mode)',
         page, "theme to begin with",
     )
-    page = replace('(<html [^>]*)data-theme="auto"', r'\1data-theme="light"', page, "theme")
+    page = replace(
+        '(<html [^>]*)data-theme="auto"', r'\1data-theme="light"', page, "theme"
+    )
     page = replace(r'<meta name="docsearch:[^>]*>\n?', "", page, "docsearch")
     return replace(
         r'(<div id="pst-primary-sidebar")', r'\1 role="region" aria-label="The book"',
@@ -396,7 +400,9 @@ def _cut_fonts(text: str, static: Path, characters: dict[str, str]) -> str:
         if source is None:
             raise Changed(f"no WOFF2 in {match[0][:80]}")
         file = static / source[1]
-        wanted = next(c for start, c in characters.items() if file.name.startswith(start))
+        wanted = next(
+            c for start, c in characters.items() if file.name.startswith(start)
+        )
         font = fewer_glyphs.cut(file.read_bytes(), wanted)
         if font is None:
             return ""

@@ -54,7 +54,9 @@ UNUSED = {
 }
 #: Parts of packages that nobody runs here.
 SKIPPED_FOLDERS = {"tests", "test", "d3viz", "sboms"}
-SKIPPED_SUFFIXES = {".c", ".cc", ".exe", ".h", ".nc", ".pyc", ".pyi", ".pyx", ".pxd", ".so"}
+SKIPPED_SUFFIXES = {
+    ".c", ".cc", ".exe", ".h", ".nc", ".pyc", ".pyi", ".pyx", ".pxd", ".so",
+}
 
 
 def needed(name: str, extras=()) -> list[Requirement]:
@@ -119,7 +121,7 @@ def ours() -> list[tuple[str, Path]]:
     """The module with its data, as in its wheel, and the session."""
     code, data = ROOT / "code", ROOT / "data"
     files = [
-        *((str(path.relative_to(code)), path) for path in (code / "pooling").rglob("*")),
+        *((str(path.relative_to(code)), path) for path in code.glob("pooling/**/*")),
         *((f"pooling/_data/{path.name}", path) for path in data.iterdir()),
         *((f"live/{path.name}", path) for path in SESSION.glob("*.py")),
         ("live/two_colours.py", Path(__file__).with_name("two_colours.py")),

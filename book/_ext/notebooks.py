@@ -10,12 +10,13 @@ beside them; ``course.zip`` holds all of it.
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 import re
 from string import Template
 import textwrap
-from typing import Iterator, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urljoin
 import zipfile
 

@@ -8,9 +8,9 @@ changes. Known are the forms that they use: named imports of a neighbour, and
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 import re
-from typing import Iterator
 
 _IMPORT = re.compile(r'^import\s*\{([^}]*)\}\s*from\s*"\./([\w-]+\.js)";$', re.M)
 _EXPORT = re.compile(

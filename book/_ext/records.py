@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import chapter_cache
-from pooling import _glue, diagnostics, exercises as checked
+from pooling import _glue, diagnostics
+from pooling import exercises as checked
 
 
 def executed(root: Path, docname: str):

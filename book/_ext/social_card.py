@@ -13,7 +13,8 @@ from pathlib import Path
 import tempfile
 
 from fontTools.ttLib import TTFont
-from matplotlib import font_manager, pyplot as plt
+from matplotlib import font_manager
+from matplotlib import pyplot as plt
 from PIL import Image
 from sphinx.application import Sphinx
 

@@ -9,9 +9,9 @@ Colours are those of `COLORS`. The site swaps each for its dark twin in
 transparency, never a colour map.
 """
 
+from matplotlib import ticker
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib import ticker
 
 __all__ = [
     "COLORS",

@@ -8,8 +8,8 @@ from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
-import xarray as xr
 from scipy import stats
+import xarray as xr
 
 __all__ = ["Coverage", "clustered", "coverage", "difference", "normal_hierarchy"]
 

@@ -1,8 +1,8 @@
 """The chapter on fat tails: each of its answers, computed another way."""
 
 import numpy as np
-from scipy import integrate, stats
 import pytest
+from scipy import integrate, stats
 
 from pooling import datasets, exact
 
@@ -50,7 +50,8 @@ def test_shared_variance_makes_effects_dependent(numbers):
     edge = stats.t.ppf(0.975, NU)
 
     def given(g, power):  # g = 4 / V ~ chi2(4)
-        return (2 * stats.norm.sf(edge * np.sqrt(g / NU))) ** power * stats.chi2.pdf(g, NU)
+        outside = 2 * stats.norm.sf(edge * np.sqrt(g / NU))
+        return outside**power * stats.chi2.pdf(g, NU)
 
     both = integrate.quad(given, 0, np.inf, args=(2,))[0]
     one = integrate.quad(given, 0, np.inf, args=(1,))[0]
@@ -129,7 +130,8 @@ def test_nothing_shared_is_eight_models_of_one_school(numbers, data):
 
 
 def test_a_low_school_crosses_zero_only_with_a_shared_mean(numbers, data):
-    value = {k: numbers[f"ft-{k}-C"]["value"] for k in ("nothing", "variance", "mean", "both")}
+    shared = ("nothing", "variance", "mean", "both")
+    value = {k: numbers[f"ft-{k}-C"]["value"] for k in shared}
     assert data[0][2] < value["nothing"] < 0
     assert data[0][2] < value["variance"] < 0
     assert min(value["mean"], value["both"]) > 0
@@ -143,8 +145,9 @@ def test_worlds(numbers, close, data):
     copies = numbers["ft-rmse-shared-copies"]
     for key in ("ft-rmse-separate-copies", "ft-third-copies"):
         close(numbers[key], copies["value"], mcse_ref=copies["mcse"])
-    rmse = {w: numbers[f"ft-rmse-{w}-hierarchy"]["value"] for w in ("shared", "separate")}
-    assert rmse["shared"] < copies["value"] < rmse["separate"]
+    shared = numbers["ft-rmse-shared-hierarchy"]["value"]
+    separate = numbers["ft-rmse-separate-hierarchy"]["value"]
+    assert shared < copies["value"] < separate
 
 
 def test_flat_above_is_harmless_and_flat_below_is_not(numbers, data):

@@ -1,8 +1,8 @@
 """The chapter on hierarchical priors: published results, and quadrature again."""
 
 import numpy as np
-from scipy import stats
 import pytest
+from scipy import stats
 
 from pooling import datasets, exact, simulate
 
@@ -25,7 +25,7 @@ def posterior(data):
     return exact.normal_hierarchy(*data)
 
 
-# As published: Rubin (1981) and BDA3, section 5.5, with the flat (mu, tau) of the latter.
+# As published: Rubin (1981) and BDA3, section 5.5, with the latter's flat (mu, tau).
 PUBLISHED = {
     "hp-pooled": 7.69,
     "hp-pooled-se": 4.07,

@@ -21,7 +21,7 @@ def explorables() -> list[tuple[str, str]]:
 
 
 def ready(page, name):
-    """The figure, once its script has drawn it, which waits for a reader to come near."""
+    """The figure, once its script, which waits for a reader near it, has drawn it."""
     page.locator(name).evaluate("f => f.scrollIntoView({ behavior: 'instant' })")
     page.locator(f"{name}[ready]").wait_for()
     return page.locator(name)

@@ -29,9 +29,9 @@ def violations(page, context=None, rules=None, whole=False) -> list[str]:
     options = {"resultTypes": ["violations"]}
     if rules:
         options["runOnly"] = {"type": "rule", "values": rules}
-    found = _AXE.run(page, context=where or None, options=options).response["violations"]
+    result = _AXE.run(page, context=where or None, options=options)
     return [
         f"{rule['id']} ({rule['impact']}): {rule['help']}: {node['html'][:160]}"
-        for rule in found
+        for rule in result.response["violations"]
         for node in rule["nodes"]
     ]

@@ -16,8 +16,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from built import SITE, SOURCES, pages, root  # noqa: E402
-import chromium  # noqa: E402
+from built import SITE, SOURCES, pages, root
+import chromium
 
 #: Width and height of the windows that pages are looked at in.
 WINDOWS = {"wide": (1280, 900), "phone": (390, 844)}

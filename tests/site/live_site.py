@@ -21,7 +21,7 @@ from built import ROOT, SITE
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
-import pyodide_lock  # noqa: E402
+import pyodide_lock
 
 HOW = "The tests of live code need the official Pyodide files: `make pyodide`."
 

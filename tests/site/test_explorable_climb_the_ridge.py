@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from answering import ready, said, start, tab_to
-from axe import violations
 import numpy as np
 import pytest
 from scipy import optimize, stats
 
+from answering import ready, said, start, tab_to
+from axe import violations
 from pooling import datasets, exact
 
 PAGE = "book/posterior/mode-or-mean.html"

@@ -19,7 +19,7 @@ from pooling import plots
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
-from two_colours import two_coloured  # noqa: E402
+from two_colours import two_coloured
 
 FAKE = Path(__file__).with_name("fake_runtime.js")
 PAGE = "book/why-hierarchy/what-is-a-hierarchical-prior.html"

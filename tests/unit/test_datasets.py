@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from pathlib import Path
 import re
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pandas as pd

@@ -2,10 +2,10 @@
 
 import time
 
-import numpy as np
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+import numpy as np
+import pytest
 from scipy import integrate, stats
 
 from pooling import exact

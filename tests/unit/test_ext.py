@@ -19,10 +19,10 @@ import hosting
 import kernels
 import light_pages
 import live_cells
+from pooling import _glue, diagnostics, plots
 import prerendered_math
 import records
 import side_by_side
-from pooling import _glue, diagnostics, plots
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,7 +10,6 @@ import lists
 import term_index
 from term_index import Place
 
-
 # The index of terms
 
 

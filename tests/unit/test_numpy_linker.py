@@ -1,14 +1,14 @@
 """The linker of the live cells computes what PyTensor's own Python linker does."""
 
-import sys
 from pathlib import Path
+import sys
 
 import numpy as np
 import pymc as pm
 import pytensor
+from pytensor.compile.mode import OPT_FAST_COMPILE, Mode
 import pytensor.tensor as pt
 import pytest
-from pytensor.compile.mode import OPT_FAST_COMPILE, Mode
 
 sys.path.append(str(Path(__file__).parents[2] / "book" / "live" / "python"))
 from live.numpy_linker import REWRITES, NumpyLinker

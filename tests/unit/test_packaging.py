@@ -34,7 +34,7 @@ def canonical(name: str) -> str:
 
 def python(*arguments: str, path: Path | None = None, cwd: Path = ROOT) -> str:
     """What another interpreter prints, with a folder ahead of all others."""
-    program = "import sys; sys.path.insert(0, {!r}); ".format(str(path or cwd))
+    program = f"import sys; sys.path.insert(0, {str(path or cwd)!r}); "
     done = subprocess.run(
         [sys.executable, "-c", program + arguments[0], *arguments[1:]],
         cwd=cwd,

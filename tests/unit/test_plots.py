@@ -1,21 +1,22 @@
 """Figures draw what they are given, in colours that every reader can tell apart."""
 
-import re
 from itertools import combinations
+import re
 
 import matplotlib
 
 matplotlib.use("agg")
 
-import io
 from importlib import resources
+import io
 
-import matplotlib.pyplot as plt
-import numpy as np
-import pytest
 from matplotlib import colors as mcolors
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
 from pooling import plots
 
 CATEGORICAL = ["none", "complete", "partial", "exact", "draws", "data", "bad"]

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from pooling import simulate
 from scipy import stats
+
+from pooling import simulate
 
 R = 4000
 

@@ -4,8 +4,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-import xarray as xr
 from scipy import special
+import xarray as xr
 
 from pooling.exact import _check, _groups, _mixtures, _quadrature
 from pooling.exact._normal import log_prior_mass

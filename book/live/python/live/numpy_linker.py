@@ -10,15 +10,15 @@ out once, as the Python that one would write by hand::
     a7 = y - (s2 + s4 * a6)
     s9 = a7.dot(a7)
 
-Three things make it quick. A float64 variable of one element is a Python ``float``, which
-costs a tenth of an array; nothing is checked that the graph's static shapes already prove;
-and sums of products are dot products. Whatever is not spelled out here runs through its
-own ``Op.perform``, so every graph runs. In-place variants are computed out of place: a
-graph never needs its input destroyed, only allows it.
+Three things make it quick. A float64 variable of one element is a Python ``float``,
+which costs a tenth of an array; nothing is checked that the graph's static shapes
+already prove; and sums of products are dot products. Whatever is not spelled out here
+runs through its own ``Op.perform``, so every graph runs. In-place variants are computed
+out of place: a graph never needs its input destroyed, only allows it.
 """
 
-import math
 from itertools import chain
+import math
 
 import numpy as np
 from pytensor.compile import mode as modes
@@ -201,8 +201,8 @@ def static(shape):
 class Writer:
     """Writes one graph, node after node, into the lines of one function.
 
-    A variable is known by the name of its array, of its Python scalar, or both; whichever
-    is missing is made where it is first asked for.
+    A variable is known by the name of its array, of its Python scalar, or both;
+    whichever is missing is made where it is first asked for.
     """
 
     def __init__(self, fgraph, order):
@@ -257,8 +257,9 @@ class Writer:
                 self.arrays[variable] = self.known(variable.data)
             else:
                 kind = variable.type
+                scalar = self.scalars[variable]
                 self.arrays[variable] = self.let(
-                    f"array({self.scalars[variable]}, {kind.dtype!r}, ndmin={kind.ndim})"
+                    f"array({scalar}, {kind.dtype!r}, ndmin={kind.ndim})"
                 )
         return self.arrays[variable]
 
@@ -281,7 +282,7 @@ class Writer:
         return self.scalars[variable]
 
     def set(self, variable, expression, *, exact=True):
-        """Name the result: ``exact`` says that it is an array even if of no dimension."""
+        """Name the result: ``exact`` says it is an array even if of no dimension."""
         if is_scalar(variable):
             self.scalars[variable] = self.let(f"({expression}).item()", "s")
         elif exact or variable.type.ndim:
@@ -429,7 +430,7 @@ class Writer:
         return True
 
     def check_broadcast(self, node):
-        """Leave the check for broadcasting by accident where shapes do not rule it out."""
+        """Keep the check for accidental broadcasting unless shapes rule it out."""
         arrays = [v for v in node.inputs if v.type.ndim and not is_number(v)]
         shapes = [v.type.shape for v in arrays]
         if len(arrays) < 2 or all(
@@ -703,7 +704,7 @@ class Writer:
         return self.perform(node)
 
     def advanced_inc_subtensor(self, node):
-        """Write the gradient of indexing by group as a count weighted by the gradient."""
+        """Write the gradient of indexing by group as a weighted count."""
         op, (x, y, *indices), (out,) = node.op, node.inputs, node.outputs
         index, size = indices[0], x.type.shape
         if (
@@ -802,7 +803,7 @@ class NumpyLinker(JITLinker):
         outputs = "".join(f"{name}, " for name in writer.outputs)
         body = [*writer.lines, f"return ({outputs})"]
         source = "\n".join([f"def graph({inputs}):", *(f"    {line}" for line in body)])
-        exec(compile(source, "<graph>", "exec"), writer.names)  # noqa: S102
+        exec(compile(source, "<graph>", "exec"), writer.names)
         graph = writer.names["graph"]
         graph.source, graph.nodes = source, writer.nodes
         return graph

@@ -6,7 +6,8 @@ microseconds (see ``numpy_linker``), most of a draw is spent on other things:
 - each density is called with its input checked and its output boxed, though the sampler
   itself made the one and takes apart the other;
 - each leapfrog step looks up BLAS's ``axpy`` anew, to add vectors of a few numbers;
-- the tree adds up its weights, which are single numbers, with NumPy's functions of arrays;
+- the tree adds up its weights, which are single numbers, with NumPy's functions of
+  arrays;
 - every variable of a graph keeps the lines of code that made it.
 
 ``install`` raises ``RuntimeError`` where PyMC is not the one that this was written for.
@@ -16,9 +17,10 @@ import inspect
 import math
 
 import numpy as np
-import pytensor
-from .numpy_linker import NumpyLinker, exp_, log_
 from pymc.step_methods.hmc import integration, nuts
+import pytensor
+
+from .numpy_linker import NumpyLinker, exp_, log_
 
 State, RaveledVars = integration.State, integration.RaveledVars
 Integrator = integration.CpuLeapfrogIntegrator
