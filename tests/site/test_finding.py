@@ -59,7 +59,7 @@ def test_the_index_leads_from_a_term_to_its_definition_and_sections(
         assert TERMS[term] in links[1:]
         # What a link says is where it leads.
         assert all(
-            re.search(r"\w", link.inner_text()) for link in entry.locator("a").all()
+            re.search(r"\w", link.text_content()) for link in entry.locator("a").all()
         )
 
 
