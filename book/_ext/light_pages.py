@@ -349,6 +349,15 @@ def gather(app: Sphinx, exception) -> None:
         ),
         encoding="utf-8",
     )
+    search, own = static / "searchtools.js", Path(__file__).with_name("search.js")
+    search.write_text(
+        replace(
+            r"(?=_ready\(Search\.init\);)",
+            lambda _: own.read_text(encoding="utf-8"),
+            search.read_text(encoding="utf-8"), "begin to search",
+        ),
+        encoding="utf-8",
+    )
     for file in unasked:
         shutil.rmtree(file) if file.is_dir() else file.unlink()
     _tidy(static, sheet.read_text(encoding="utf-8"))
