@@ -23,6 +23,11 @@ addEventListener("keydown", (event) => {
   }
 });
 
+// On a phone the sections are in a dialog, which would stay before the chosen one.
+addEventListener("click", ({ target }) => {
+  if (target.closest("a[href^='#']")) target.closest("dialog")?.close();
+});
+
 const entries = new Map();
 for (const link of document.querySelectorAll(".page-toc a[href^='#']")) {
   const section = document.getElementById(decodeURIComponent(link.hash.slice(1)));

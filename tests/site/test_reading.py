@@ -19,6 +19,8 @@ WITH_CODE = [
     and chapters.code_cells(chapters.read(page.removesuffix(".html"), SOURCES))
 ]
 HIDDEN = {"remove-cell", "remove-input"}
+#: A long one.
+CHAPTER = "book/pooling/radon.html"
 
 COPY_ALL = """async () => {
     const copied = [];
@@ -55,6 +57,21 @@ def test_search_finds_shrinkage(window, server, site):
         page.wait_for_load_state("load")
         assert "shrinkage" in page.locator("article").inner_text().lower()
         assert not visit.errors and not visit.outside
+
+
+def test_a_search_by_title_finds_the_chapter_and_quotes_its_prose(window):
+    with window("phone") as visit:
+        page = visit.open("search.html?q=R-hat")
+        results(page, visit.server)
+        page.locator("#search-results .context").nth(4).wait_for()
+        marked = page.locator("#search-results .highlighted").all_inner_texts()
+        assert "r" not in map(str.lower, marked)
+        page = visit.open("search.html?q=how much to pool")
+        assert results(page, visit.server)[0].endswith("radon.html")
+        assert not page.locator("h1 .highlighted").count()
+        page.locator("#search-results li .context").nth(4).wait_for()
+        quoted = " ".join(page.locator("#search-results .context").all_inner_texts())
+        assert "pool" in quoted and "import " not in quoted and "\\" not in quoted
 
 
 def test_search_says_when_it_finds_nothing(window):
@@ -211,3 +228,36 @@ def test_figures_follow_the_page_s_own_switch(window, site, scheme):
         page.wait_for_timeout(300)
         screen = pixels(image)
     assert (is_light if scheme == "light" else is_dark)(screen)
+
+
+# Ways about
+
+
+@pytest.mark.parametrize("name", ["wide", "phone"])
+def test_a_link_to_a_place_far_below_leads_there(name, window):
+    """However high the sections before it were thought to be."""
+    place = "further-reading"
+    with window(name) as visit:
+        page = visit.open(f"{CHAPTER}#{place}")
+        page.evaluate("scrollTo(0, 0)")
+        if name == "phone":
+            page.locator(".secondary-toggle").click()
+        page.locator(f".page-toc a[href='#{place}']").click()
+        assert not page.locator("dialog[open]").count(), "it lies before the place"
+        page.wait_for_timeout(500)
+        top = page.locator(f"#{place}").bounding_box()["y"]
+        assert 0 <= top < page.viewport_size["height"], "it is not on the screen"
+        assert not visit.errors
+
+
+@pytest.mark.parametrize("name", ["wide", "phone"])
+def test_the_download_menu_is_on_the_screen(name, window):
+    with window(name) as visit:
+        page = visit.open(CHAPTER)
+        button = page.locator(".dropdown-download-buttons button")
+        button.click()
+        menu = page.locator(".dropdown-download-buttons .dropdown-menu")
+        box, below = menu.bounding_box(), button.bounding_box()
+        assert 0 <= box["x"] < box["x"] + box["width"] <= page.viewport_size["width"]
+        assert box["x"] < below["x"] + below["width"] <= box["x"] + box["width"]
+        assert box["y"] >= below["y"] + below["height"] / 2
