@@ -332,7 +332,10 @@ def first_cell(wheel: str, pins: dict[str, str], address: str) -> str:
     else:
         elsewhere = """\
 if not near:
-    raise FileNotFoundError(f"put {wheel} beside this notebook: the site has it")
+    raise FileNotFoundError(
+        f"{wheel} has to be beside this notebook. It is in course.zip, which is "
+        '"The whole course" in the download menu of each chapter.'
+    )
 wheel = str(near[0])"""
     return f"""\
 # Run this first. It installs the book's module, which brings its data, and the

@@ -427,7 +427,7 @@ def test_the_first_cell_knows_where_else_it_is(tmp_path, monkeypatch):
             exec(source, names)
             assert names["wheel"] == f"{address}/a.whl"
         else:
-            with pytest.raises(FileNotFoundError, match="put a.whl beside"):
+            with pytest.raises(FileNotFoundError, match="a.whl .* course.zip"):
                 exec(source, names)
 
 
