@@ -30,7 +30,7 @@ PATHS = {
     "h3M4.2 4.2l2.1 2.1M17.7 17.7l2.1 2.1M4.2 19.8l2.1-2.1M17.7 6.3l2.1-2.1",
     # Half of it full: the line runs through its right half to and fro.
     "circle-half-stroke": "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM12 3v18M14 4v16M16 5v14"
-    "M18 7v10M20 10v4",
+    "M18 6v12M20 8.5v7",
     # Whoever hosts it: a branch that comes back.
     "repository": "M6 8v8M6 3a2.5 2.5 0 1 0 0 5 2.5 2.5 0 0 0 0-5z"
     "M6 16a2.5 2.5 0 1 0 0 5 2.5 2.5 0 0 0 0-5z"
