@@ -15,6 +15,13 @@ addEventListener("click", (event) => {
   }
 });
 
+// Whoever goes on with Tab leaves the menu behind.
+addEventListener("focusin", ({ target }) => {
+  for (const button of menus) {
+    if (!button.parentElement.contains(target)) open(button, false);
+  }
+});
+
 addEventListener("keydown", (event) => {
   const button = menus.find((b) => b.getAttribute("aria-expanded") === "true");
   if (event.key === "Escape" && button) {
