@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import unescape
 from io import BytesIO
+import logging
 import re
 
 from fontTools import subset
+
+# It tells each step of each font, hundreds of lines in the log of a build.
+logging.getLogger("fontTools").setLevel(logging.WARNING)
 
 _SPAN = re.compile(r"<(/?)span\b[^>]*>")
 _FORMULA = '<span class="katex-html"'
