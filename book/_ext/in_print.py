@@ -431,8 +431,6 @@ def _opened(browser: Browser, long_page: Path) -> Iterator[Page]:
     page.on("pageerror", lambda error: failed.append(str(error)))
     page.goto(long_page.resolve().as_uri(), wait_until="load")
     page.evaluate("document.fonts.ready")
-    # They wait for a reader to come near, or for a printer.
-    page.evaluate("dispatchEvent(new Event('beforeprint'))")
     for name in page.evaluate(EXPLORABLES):
         page.locator(f"{name}[ready]").wait_for(state="attached")
     page.evaluate(STAND_STILL)

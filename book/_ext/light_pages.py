@@ -134,7 +134,7 @@ def sheets(page: str) -> str:
         root = folder
         return (
             f'<link rel="stylesheet" href="{root}_static/{SHEET}">\n'
-            + first_fonts(page, root)
+            + arrival(page, root)
         )
 
     page = _LINK.sub(link, page)
@@ -143,20 +143,25 @@ def sheets(page: str) -> str:
     return page
 
 
-def first_fonts(page: str, root: str) -> str:
-    """A script that asks for the fonts that a page begins with.
+def arrival(page: str, root: str) -> str:
+    """A script for the moment in which a reader arrives.
 
-    A link would do, were it not that browsers refuse it, aloud, in a page that was
-    opened as a file.
+    It asks for the fonts that the page begins with: a link would do, were it not that
+    browsers refuse it, aloud, in a page that was opened as a file. And it tells whether
+    the page opens at its top, or at a place in it or where it was left: see book.js.
     """
     names = FIRST_FONTS + FIRST_FORMULAE * ('class="katex"' in page)
-    return (
-        '<script>if (location.protocol !== "file:") for (const name of '
-        f'{json.dumps(names)}) document.head.append(Object.assign('
-        'document.createElement("link"), { rel: "preload", as: "font", '
-        'type: "font/woff2", crossOrigin: "", '
-        f'href: `{root}_static/{FONTS}/${{name}}.woff2` }}));</script>\n'
-    )
+    return f"""<script>
+if (location.protocol !== "file:")
+  for (const name of {json.dumps(names)})
+    document.head.append(Object.assign(document.createElement("link"), {{
+      rel: "preload", as: "font", type: "font/woff2", crossOrigin: "",
+      href: `{root}_static/{FONTS}/${{name}}.woff2` }}));
+const [visit] = performance.getEntriesByType("navigation");
+if (!location.hash && visit?.type === "navigate")
+  document.documentElement.toggleAttribute("data-far", true);
+</script>
+"""
 
 
 def scripts(page: str) -> str:

@@ -58,15 +58,35 @@ const watch = new IntersectionObserver(
 );
 for (const section of entries.keys()) watch.observe(section);
 
+// A page that opens at its top sets what is far below when a reader comes near (see
+// book.css). Who jumps, or prints, needs every place where it is going to stay.
+const page = document.documentElement;
+
+function setAll() {
+  page.removeAttribute("data-far");
+  dispatchEvent(new Event("setall"));
+}
+
+addEventListener(
+  "click",
+  (event) => event.target.closest?.("a[href*='#']") && setAll(),
+  { capture: true },
+);
+addEventListener("hashchange", () => {
+  if (!page.hasAttribute("data-far")) return;
+  setAll();
+  document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
+});
+addEventListener("beforeprint", setAll);
+
 // Paper is light, whatever the screen is.
-const theme = document.documentElement.dataset;
-let shown = theme.theme;
+let shown = page.dataset.theme;
 addEventListener("beforeprint", () => {
-  shown = theme.theme;
-  theme.theme = "light";
+  shown = page.dataset.theme;
+  page.dataset.theme = "light";
 });
 addEventListener("afterprint", () => {
-  theme.theme = shown;
+  page.dataset.theme = shown;
 });
 
 // What a search quotes of its results it would fetch, which no file may.

@@ -134,18 +134,21 @@ export function button(words, onClick) {
  */
 export class Explorable extends HTMLElement {
   connectedCallback() {
-    // Worked out when a reader comes near, so that the page is there sooner.
+    if (!document.documentElement.hasAttribute("data-far")) {
+      this.begin();
+      return;
+    }
+    // Worked out when a reader comes near, so that the page is there sooner; or once
+    // every place has to be where it will stay (see book.js).
     const near = new IntersectionObserver(
       (seen) => seen.some((entry) => entry.isIntersecting) && this.begin(),
       { rootMargin: "800px" },
     );
     near.observe(this);
-    this.stopWaiting = () => near.disconnect();
-    addEventListener("beforeprint", () => this.begin());
+    addEventListener("setall", () => this.begin());
   }
 
   begin() {
-    this.stopWaiting();
     if (this.drawing) return;
     const data = JSON.parse(this.querySelector("script").textContent);
     const said = this.querySelector(".explorable-description");
@@ -164,7 +167,7 @@ export class Explorable extends HTMLElement {
     this.setAttribute("ready", "");
     new ResizeObserver(() => this.update(false)).observe(this);
     this.frame();
-    this.speak(0);
+    this.summary.textContent = this.sentence();
   }
 
   /** Draw before the next frame, and speak when the reader pauses. */

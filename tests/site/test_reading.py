@@ -267,3 +267,64 @@ def test_the_download_menu_is_on_the_screen(name, window):
         menu.locator("a").last.focus()
         page.keyboard.press("Tab")
         menu.wait_for(state="hidden")
+
+
+#: Where a place is in the window, once nothing moves any more.
+AT_REST = """async id => {
+    const place = document.getElementById(id);
+    const top = () => place.getBoundingClientRect().top;
+    for (let before = null, same = 0; same < 5; before = top()) {
+        await new Promise(done => setTimeout(done, 100));
+        same = top() === before ? same + 1 : 0;
+    }
+    return top();
+}"""
+#: The last of each kind: past figures that are drawn late, and what is set late.
+PLACES = """() => ["section > section", ".exercise", "dl dt"].flatMap(kind =>
+    [...document.querySelectorAll(`article ${kind}[id]`)].slice(-1)).map(e => e.id)"""
+
+
+FOLLOW = """id => {
+    const link = Object.assign(document.createElement("a"), { href: `#${id}` });
+    document.querySelector("article").append(link);
+    link.click();
+}"""
+
+
+def in_view(page, place, header) -> bool:
+    """Whether a place is where one begins to read, or as near as the end lets it."""
+    top = page.evaluate(AT_REST, place)
+    ended = page.evaluate("scrollY + innerHeight + 2 > document.body.scrollHeight")
+    return header - 5 <= top and (top < 200 or ended)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        *(("phone", path) for path in WITH_CODE),
+        ("wide", WITH_CODE[-1]),
+        ("wide", "book/reference/glossary.html"),
+    ],
+)
+def test_a_link_to_a_place_leads_there(name, path, window):
+    """From elsewhere; from the page itself; and a page read again is where it was."""
+    with window(name) as visit:
+        page = visit.open(path)
+        places = page.evaluate(PLACES)
+        assert places
+        header = page.locator(".bd-header-article").bounding_box()["height"]
+        for place in places:
+            page.goto("about:blank")
+            visit.open(f"{path}#{place}")
+            assert in_view(page, place, header), place
+        where = page.evaluate("scrollY")
+        page.reload(wait_until="networkidle")
+        page.evaluate(AT_REST, place)
+        assert abs(page.evaluate("scrollY") - where) < 30
+        page.goto("about:blank")
+        page = visit.open(path)
+        for place in places:
+            # As a link in the text would.
+            page.evaluate(FOLLOW, place)
+            assert in_view(page, place, header), place
+        assert not visit.errors
