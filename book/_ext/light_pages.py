@@ -121,29 +121,27 @@ def replace(pattern: str, new, page: str, what: str) -> str:
 
 def sheets(page: str) -> str:
     """One link to the one style sheet, where the first was."""
-    root = None
+    linked = False
 
     def link(match: re.Match) -> str:
-        nonlocal root
+        nonlocal linked
         address = _ADDRESS.search(match[0])[1]
         folder, static, file = address.partition("_static/")
         if not static or not any(Path(file).match(part) for part in PARTS):
             return match[0]
-        if root is not None:
+        if linked:
             return ""
-        root = folder
-        return (
-            f'<link rel="stylesheet" href="{root}_static/{SHEET}">\n'
-            + arrival(page, root)
-        )
+        linked = True
+        ours = f'<link rel="stylesheet" href="{folder}_static/{SHEET}">\n'
+        return ours + arrival(page)
 
     page = _LINK.sub(link, page)
-    if root is None:
+    if not linked:
         raise Changed("no style sheet of the theme's is linked")
     return page
 
 
-def arrival(page: str, root: str) -> str:
+def arrival(page: str) -> str:
     """A script for the moment in which a reader arrives.
 
     It asks for the fonts that the page begins with: a link would do, were it not that
@@ -152,14 +150,17 @@ def arrival(page: str, root: str) -> str:
     """
     names = FIRST_FONTS + FIRST_FORMULAE * ('class="katex"' in page)
     return f"""<script>
-if (location.protocol !== "file:")
-  for (const name of {json.dumps(names)})
-    document.head.append(Object.assign(document.createElement("link"), {{
-      rel: "preload", as: "font", type: "font/woff2", crossOrigin: "",
-      href: `{root}_static/{FONTS}/${{name}}.woff2` }}));
-const [visit] = performance.getEntriesByType("navigation");
-if (!location.hash && visit?.type === "navigate")
-  document.documentElement.toggleAttribute("data-far", true);
+{{
+  const sheet = document.querySelector("link[href$='{SHEET}']").href;
+  if (location.protocol !== "file:")
+    for (const name of {json.dumps(names)})
+      document.head.append(Object.assign(document.createElement("link"), {{
+        rel: "preload", as: "font", type: "font/woff2", crossOrigin: "",
+        href: new URL(`{FONTS}/${{name}}.woff2`, sheet) }}));
+  const [visit] = performance.getEntriesByType("navigation");
+  if (!location.hash && visit?.type === "navigate")
+    document.documentElement.toggleAttribute("data-far", true);
+}}
 </script>
 """
 
@@ -226,6 +227,8 @@ def furniture(page: str) -> str:
     page = replace(
         '(<html [^>]*)data-theme="auto"', r'\1data-theme="light"', page, "theme"
     )
+    for theirs, ours in (("primary", "the book"), ("secondary", "this page")):
+        page = page.replace(f"Toggle {theirs} sidebar", f"Contents of {ours}")
     page = replace(r'<meta name="docsearch:[^>]*>\n?', "", page, "docsearch")
     return replace(
         r'(<div id="pst-primary-sidebar")', r'\1 role="region" aria-label="The book"',
