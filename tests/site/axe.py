@@ -26,7 +26,11 @@ def violations(page, context=None, rules=None, whole=False) -> list[str]:
     # As it is where a reader has come: see contain-intrinsic-size in book.css.
     page.add_style_tag(content="section { content-visibility: visible !important }")
     page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
-    options = {"resultTypes": ["violations"]}
+    # Off by itself, and needed by fingers: the least size of what one presses.
+    options = {
+        "resultTypes": ["violations"],
+        "rules": {"target-size": {"enabled": True}},
+    }
     if rules:
         options["runOnly"] = {"type": "rule", "values": rules}
     result = _AXE.run(page, context=where or None, options=options)
