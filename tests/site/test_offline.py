@@ -144,7 +144,7 @@ def test_a_copy_button_copies_from_a_file(visit):
         page.locator("#paste").focus()
         page.keyboard.press("Control+v")
         copied = page.locator("#paste").input_value()
-        assert copied.strip() == cell.locator("pre").inner_text().strip()
+        assert copied.strip() == cell.locator("pre").text_content().strip()
         assert not each.errors
 
 

@@ -123,7 +123,7 @@ def test_the_copy_button_works_by_hand(window, site):
         cell.hover()
         cell.locator("button.copybtn").click()
         copied = page.evaluate("() => navigator.clipboard.readText()")
-        assert copied.rstrip("\n") == cell.locator("pre").inner_text().rstrip("\n")
+        assert copied.rstrip("\n") == cell.locator("pre").text_content().rstrip("\n")
 
 
 def test_there_is_code_to_copy(site):
