@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from axe import violations
-from conftest import WINDOWS
 import live_site
 from pooling import datasets, exact
+from visits import WINDOWS
 
 CHAPTERS = [
     "why-hierarchy/what-is-a-hierarchical-prior",

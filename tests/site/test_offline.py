@@ -9,8 +9,8 @@ import pytest
 
 from answering import explorables, ready, said, start
 from built import pages
-import conftest
 import offline
+from visits import Visit
 
 CHAPTER = "book/pooling/radon.html"
 
@@ -34,7 +34,7 @@ def visit(stick, browser):
         context = browser.new_context(color_scheme=scheme)
         page = context.new_page()
         page.set_default_timeout(15_000)
-        yield conftest.Visit(page, stick.as_uri())
+        yield Visit(page, stick.as_uri())
         context.close()
 
     return opened
