@@ -97,7 +97,7 @@ def main() -> None:
     print(f"{'seconds from the press':<36}" + "".join(f"{c:>11}" for c in columns))
     with live_site.served(folder) as (address, _), sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox"]
+            executable_path=path, args=chromium.flags()
         )
 
         def run(context, before=()):

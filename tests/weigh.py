@@ -23,11 +23,8 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE / "site"), str(HERE.parent / "book" / "_ext")]
 
 import axe  # noqa: E402
-from built import SITE  # noqa: E402
+from built import SITE, TEXT  # noqa: E402
 import chromium  # noqa: E402
-
-#: What a host compresses; fonts and PNGs are compressed as they are.
-TEXT = {".html", ".css", ".js", ".mjs", ".svg", ".json", ".xml", ".txt"}
 
 
 class Compressing(SimpleHTTPRequestHandler):
@@ -87,7 +84,7 @@ def main(site: Path) -> None:
     print("|---|---|---|---|---|---|")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=chromium.find(), args=["--no-sandbox"]
+            executable_path=chromium.find(), args=chromium.flags()
         )
         for file in sorted(site.rglob("*.html")):
             page = file.relative_to(site)

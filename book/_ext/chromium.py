@@ -29,9 +29,18 @@ def find() -> str | None:
     return path if Path(path).exists() else None
 
 
+def _as_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def flags() -> list[str]:
+    """What the browser has to be started with: for root it has no sandbox."""
+    return ["--no-sandbox"] * _as_root()
+
+
 def install() -> None:
     """Ask the system's packages where that is possible, and Playwright elsewhere."""
-    if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
+    if shutil.which("apt-get") and _as_root():
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         subprocess.run(["apt-get", "update", "-qq"], env=quiet)
         subprocess.run(["apt-get", "install", "-y", "-qq", "chromium"], env=quiet)

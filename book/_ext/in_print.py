@@ -460,10 +460,9 @@ def a_browser() -> Iterator[Browser]:
     path = chromium.find()
     if path is None:
         raise FileNotFoundError(chromium.HOW)
-    as_root = hasattr(os, "geteuid") and os.geteuid() == 0
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox"] * as_root
+            executable_path=path, args=chromium.flags()
         )
         yield browser
         browser.close()

@@ -38,3 +38,6 @@ def pages() -> list[str]:
 def lasting() -> list[str]:
     """The pages whose addresses readers keep: all but the search and the lost."""
     return [page for page in pages() if page not in ("404.html", "search.html")]
+
+#: What a host compresses; fonts and PNGs are compressed as they are.
+TEXT = {".html", ".css", ".js", ".mjs", ".svg", ".json", ".xml", ".txt"}

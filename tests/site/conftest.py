@@ -82,10 +82,9 @@ def browser():
     path = chromium.find()
     if path is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(chromium.HOW)
-    as_root = hasattr(os, "geteuid") and os.geteuid() == 0
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=path, args=FLAGS + ["--no-sandbox"] * as_root
+            executable_path=path, args=FLAGS + chromium.flags()
         )
         yield browser
         browser.close()

@@ -9,7 +9,7 @@ import tomllib
 import pytest
 
 import axe
-from built import SOURCES, pages
+from built import SOURCES, TEXT, pages
 import chapters
 
 BUDGET = tomllib.loads(
@@ -17,8 +17,6 @@ BUDGET = tomllib.loads(
 )["kB"]
 #: Where pictures of every page go; none are kept without it.
 SCREENSHOTS = os.environ.get("BOOK_SCREENSHOTS")
-#: What hosts compress; fonts and PNGs are compressed as they are.
-TEXT = {".html", ".css", ".js", ".json", ".svg", ".txt", ".xml"}
 
 #: A sentence, and not a word: for the figures that cells drew.
 SHORTEST = 20
