@@ -27,16 +27,16 @@ serve: book
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
 pdf: book .venv/test-installed
-	$(BIN)/python book/_ext/chromium.py
-	$(BIN)/python book/_ext/in_print.py
+	PYTHONPATH=book $(BIN)/python -m _sphinx.downloads.chromium
+	PYTHONPATH=book $(BIN)/python -m _sphinx.downloads.pdf
 	$(BIN)/jupyter-book build . -W --keep-going -n -q
 
 test: book .venv/test-installed
-	$(BIN)/python book/_ext/chromium.py
+	PYTHONPATH=book $(BIN)/python -m _sphinx.downloads.chromium
 	$(BIN)/python -m pytest
 
 pyodide: .venv/installed
-	$(BIN)/python book/_ext/pyodide_lock.py fetch $(PYODIDE)
+	$(BIN)/python book/_sphinx/live/pyodide_lock.py fetch $(PYODIDE)
 
 bench: .venv/test-installed
 	$(BIN)/python tests/bench.py

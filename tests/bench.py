@@ -23,9 +23,9 @@ from jupyter_cache import get_cache
 import nbformat
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
+sys.path.insert(0, str(ROOT / "book"))
 
-import records  # noqa: E402
+from _sphinx.executing import records  # noqa: E402
 
 PARTS = ("_config.yml", "_toc.yml", "requirements.txt", "book", "code", "data")
 #: A sentence to add to a page, and the chapter that it is added to.

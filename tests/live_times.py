@@ -18,9 +18,9 @@ import sys
 from playwright.sync_api import sync_playwright
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE / "site"), str(HERE.parent / "book" / "_ext")]
+sys.path[:0] = [str(HERE / "site"), str(HERE.parent / "book")]
 
-import chromium  # noqa: E402
+from _sphinx.downloads import chromium  # noqa: E402
 import live_site  # noqa: E402
 from test_live_python import EIGHT, MODEL  # noqa: E402
 

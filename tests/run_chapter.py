@@ -12,10 +12,9 @@ import sys
 import time
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
+sys.path.insert(0, str(ROOT / "book"))
 
-import chapter_cache  # noqa: E402
-import kernels  # noqa: E402
+from _sphinx.executing import chapter_cache, kernels  # noqa: E402
 
 
 def main() -> int:

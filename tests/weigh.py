@@ -20,11 +20,11 @@ import threading
 from playwright.sync_api import sync_playwright
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE / "site"), str(HERE.parent / "book" / "_ext")]
+sys.path[:0] = [str(HERE / "site"), str(HERE.parent / "book")]
 
+from _sphinx.downloads import chromium  # noqa: E402
 import axe  # noqa: E402
 from built import SITE, TEXT  # noqa: E402
-import chromium  # noqa: E402
 
 
 class Compressing(SimpleHTTPRequestHandler):

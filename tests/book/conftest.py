@@ -10,9 +10,9 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
+sys.path.insert(0, str(ROOT / "book"))
 
-import records  # noqa: E402
+from _sphinx.executing import records  # noqa: E402
 
 
 @cache

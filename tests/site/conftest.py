@@ -15,8 +15,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from _sphinx.downloads import chromium
 from built import SITE, SOURCES, pages
-import chromium
 from visits import WINDOWS, Visit, inside
 
 FLAGS = [

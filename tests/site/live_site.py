@@ -19,9 +19,9 @@ import threading
 
 from built import ROOT, SITE
 
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
+sys.path.insert(0, str(ROOT / "book"))
 
-import pyodide_lock
+from _sphinx.live import pyodide_lock
 
 HOW = "The tests of live code need the official Pyodide files: `make pyodide`."
 

@@ -8,11 +8,10 @@ from types import SimpleNamespace
 import pybtex.database
 import pytest
 
+from _sphinx.web import description, redirects
 import addresses
 from built import lasting
 import chapters
-import lost_and_moved
-import page_description
 
 #: What a reader would look for, and a section that has to be found.
 TERMS = {
@@ -172,8 +171,8 @@ def head(site, page_path: str) -> str:
 def test_every_page_has_a_description_of_its_own(site):
     found = {}
     for name in [*chapters.documents(), "genindex", "search", "404"]:
-        text = page_description.said(head(site, f"{name}.html"))
-        assert 50 <= len(text) <= page_description.LONGEST, (name, text)
+        text = description.said(head(site, f"{name}.html"))
+        assert 50 <= len(text) <= description.LONGEST, (name, text)
         assert text.endswith("."), (name, text)
         assert text not in found, (name, found[text])
         found[text] = name
@@ -186,7 +185,7 @@ def test_every_page_can_be_read_by_machines(site):
             r'<script type="application/ld\+json">(.*?)</script>', tags, re.S
         )
         data = json.loads(data)
-        assert data["description"] == page_description.said(tags)
+        assert data["description"] == description.said(tags)
         teaches = name in chapters.chapters()
         assert ("LearningResource" in data["@type"]) == teaches
         assert data["@type"] == "Book" or data["isPartOf"]["@type"] == "Book"
@@ -246,7 +245,7 @@ def small_site(tmp_path):
             html_title="Book", moved_pages={"old": "book/new", "older": "book/new#b"}
         ),
     )
-    lost_and_moved.write(app, None)
+    redirects.write(app, None)
     return tmp_path
 
 

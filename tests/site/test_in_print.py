@@ -10,9 +10,9 @@ from bs4 import BeautifulSoup
 from pypdf import PdfReader
 import pytest
 
+from _sphinx.downloads import pdf
 from built import SOURCES
 import chapters
-import in_print
 
 CHAPTER = "book/pooling/radon.html"
 
@@ -21,9 +21,9 @@ CHAPTER = "book/pooling/radon.html"
 def book(browser, site, tmp_path_factory):
     """The PDF, and the long page that it is printed from."""
     target = tmp_path_factory.mktemp("in print") / "book.pdf"
-    in_print.print_book(browser, site, target, SOURCES)
+    pdf.print_book(browser, site, target, SOURCES)
     assert not [*target.parent.glob("*.part"), *target.parent.glob("*.html")]
-    long_page = in_print.assemble(site, SOURCES)
+    long_page = pdf.assemble(site, SOURCES)
     return SimpleNamespace(
         pdf=PdfReader(target),
         texts=[page.extract_text() for page in PdfReader(target).pages],
@@ -47,7 +47,7 @@ def words(text: str) -> str:
 
 def test_the_bookmarks_are_the_headings(book):
     found = [(level, entry.title) for level, entry in outline(book.pdf)]
-    assert found == in_print.headings(book.html)
+    assert found == pdf.headings(book.html)
     titles = [title for level, title in found if level == 1]
     parts = [tag.get_text() for tag in book.soup.select("section.part > h1")]
     assert len(parts) == 5 and titles == ["Borrowing Strength", *parts]
@@ -63,7 +63,7 @@ def test_a_bookmark_leads_to_its_heading(book):
 
 
 def test_the_contents_say_where_all_is(book):
-    places = in_print.places(book.pdf)
+    places = pdf.places(book.pdf)
     end = min(places.values()) - 1
     contents = words(" ".join(book.texts[:end]))
     lines = book.soup.select("nav.book-contents a")
@@ -114,7 +114,7 @@ def test_every_figure_and_formula_is_described(book):
 
 
 def test_every_link_leads_somewhere(book):
-    places, inside, outside = in_print.places(book.pdf), 0, 0
+    places, inside, outside = pdf.places(book.pdf), 0, 0
     for page in book.pdf.pages:
         for note in page.get("/Annots", []):
             note = note.get_object()

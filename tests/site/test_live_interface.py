@@ -17,9 +17,9 @@ from built import ROOT, SOURCES, pages
 import chapters
 from pooling import plots
 
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
+sys.path.insert(0, str(ROOT / "book"))
 
-from two_colours import two_coloured
+from _sphinx.content.dark_mode import two_coloured
 
 FAKE = Path(__file__).with_name("fake_runtime.js")
 PAGE = "book/why-hierarchy/what-is-a-hierarchical-prior.html"

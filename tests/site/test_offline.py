@@ -7,9 +7,9 @@ import zipfile
 
 import pytest
 
+from _sphinx.downloads import offline_archive
 from answering import explorables, ready, said, start
 from built import pages
-import offline
 from visits import Visit
 
 CHAPTER = "book/pooling/radon.html"
@@ -19,9 +19,9 @@ CHAPTER = "book/pooling/radon.html"
 def stick(site, tmp_path_factory) -> Path:
     """The archive of the site, unpacked in a folder with a space in its name."""
     folder = tmp_path_factory.mktemp("a stick")
-    with zipfile.ZipFile(site / offline.ARCHIVE) as archive:
+    with zipfile.ZipFile(site / offline_archive.ARCHIVE) as archive:
         archive.extractall(folder)
-    return folder / offline.NAME
+    return folder / offline_archive.NAME
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +54,14 @@ def test_the_archive_holds_the_whole_site_but_itself(site, stick):
 
     there, here = files(stick), files(site)
     # A host alone shows a page at whatever address there is none.
-    del here[offline.ARCHIVE], here["404.html"]
+    del here[offline_archive.ARCHIVE], here["404.html"]
     assert there == here and set(pages()) - {"404.html"} < set(there)
 
 
 def test_the_same_site_makes_the_same_archive(site, tmp_path):
     again = tmp_path / "again.zip"
-    offline.pack(site, again)
-    assert again.read_bytes() == (site / offline.ARCHIVE).read_bytes()
+    offline_archive.pack(site, again)
+    assert again.read_bytes() == (site / offline_archive.ARCHIVE).read_bytes()
 
 
 def test_every_page_offers_the_archive(window):
@@ -72,7 +72,7 @@ def test_every_page_offers_the_archive(window):
             link = page.get_by_role("link", name=re.compile("offline"))
             with page.expect_download() as found:
                 link.click()
-            assert found.value.suggested_filename == offline.ARCHIVE
+            assert found.value.suggested_filename == offline_archive.ARCHIVE
 
 
 def test_every_page_opens_from_a_file(page_path, visit):

@@ -11,18 +11,12 @@ from docutils.utils import new_document
 import nbformat
 import pytest
 
-import chapter_figures
-import datacards
-import explorable
-import fits_table
-import hosting
-import kernels
-import light_pages
-import live_cells
+from _sphinx.content import data_cards, explorable, figures, fits_table, mathematics
+from _sphinx.executing import kernels, parallel, records
+from _sphinx.live import cells
+from _sphinx.web import hosting
+from _theme import light_pages
 from pooling import _glue, diagnostics, plots
-import prerendered_math
-import records
-import side_by_side
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,7 +30,7 @@ def svg(*colours: str) -> str:
 
 
 def test_every_colour_of_a_figure_has_its_dark_twin():
-    drawn = chapter_figures.two_coloured(svg(*plots.COLORS.values()))
+    drawn = figures.two_coloured(svg(*plots.COLORS.values()))
     light, dark = re.search(r"<style>(.*)@media(.*)</style>", drawn).groups()
     assert "prefers-color-scheme:dark" in dark
     for name, (on_light, on_dark) in plots.PALETTE.items():
@@ -46,14 +40,14 @@ def test_every_colour_of_a_figure_has_its_dark_twin():
 
 
 def test_colours_are_found_in_capitals_too_and_others_left_alone():
-    drawn = chapter_figures.two_coloured(svg(plots.COLORS["ink"].upper(), "#123456"))
+    drawn = figures.two_coloured(svg(plots.COLORS["ink"].upper(), "#123456"))
     assert "stroke: var(--ink)" in drawn and "stroke: #123456" in drawn
     assert "--bad" not in drawn
 
 
 def test_a_figure_without_the_book_s_colours_is_refused():
     with pytest.raises(ValueError, match="no colour of pooling.plots.PALETTE"):
-        chapter_figures.two_coloured(svg("#000000", "#ffffff"))
+        figures.two_coloured(svg("#000000", "#ffffff"))
 
 
 def test_pictures_keep_room_and_wait_below_the_first():
@@ -76,9 +70,9 @@ def test_figures_of_a_finished_build_are_coloured_once(tmp_path):
         images={"book/a.svg": "a.svg", "book/b.png": "b.png"},
     )
     app = SimpleNamespace(outdir=tmp_path, builder=builder)
-    chapter_figures.recolour(app, None)
+    figures.recolour(app, None)
     once = figure.read_text(encoding="utf-8")
-    chapter_figures.recolour(app, None)
+    figures.recolour(app, None)
     assert once == figure.read_text(encoding="utf-8")
     assert once.count("prefers-color-scheme") == 1
     assert [file.name for file in figure.parent.iterdir()] == ["a.svg"]
@@ -94,7 +88,7 @@ def project(tmp_path):
         "code/pooling/book.mplstyle": "lines.linewidth: 1\n",
         "data/radon.csv": "county\nAitkin\n",
         "data/radon.yml": "title: Radon\n",
-        "book/_ext/kernel/quiet.py": "pass\n",
+        "book/_sphinx/executing/kernel_profile/quiet.py": "pass\n",
         "book/pooling/radon.md": "# How much to pool?\n",
         "requirements.txt": "numpy==2.2.0\n",
         "README.md": "# Book\n",
@@ -114,15 +108,15 @@ def project(tmp_path):
         "code/pooling/new.py",
         "data/radon.csv",
         "data/new.csv.gz",
-        "book/_ext/kernel/quiet.py",
+        "book/_sphinx/executing/kernel_profile/quiet.py",
         "requirements.txt",
     ],
 )
 def test_module_data_and_pinned_set_name_the_cache(project, name):
-    before = side_by_side.ingredients_digest(project)
+    before = parallel.ingredients_digest(project)
     with (project / name).open("a", encoding="utf-8") as file:
         file.write("# more\n")
-    assert side_by_side.ingredients_digest(project) != before
+    assert parallel.ingredients_digest(project) != before
 
 
 @pytest.mark.parametrize(
@@ -135,26 +129,26 @@ def test_module_data_and_pinned_set_name_the_cache(project, name):
     ],
 )
 def test_prose_does_not(project, name):
-    before = side_by_side.ingredients_digest(project)
+    before = parallel.ingredients_digest(project)
     (project / name).parent.mkdir(parents=True, exist_ok=True)
     (project / name).write_text("Another sentence.\n", encoding="utf-8")
-    assert side_by_side.ingredients_digest(project) == before
+    assert parallel.ingredients_digest(project) == before
 
 
 def test_a_file_s_name_and_removal_change_the_cache(project):
-    before = side_by_side.ingredients_digest(project)
+    before = parallel.ingredients_digest(project)
     (project / "data/radon.csv").rename(project / "data/houses.csv")
-    renamed = side_by_side.ingredients_digest(project)
+    renamed = parallel.ingredients_digest(project)
     (project / "data/houses.csv").unlink()
-    assert len({before, renamed, side_by_side.ingredients_digest(project)}) == 3
+    assert len({before, renamed, parallel.ingredients_digest(project)}) == 3
 
 
 def test_the_digest_is_the_same_anywhere(project, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("a folder") / "book"
     project.rename(elsewhere)
-    moved = side_by_side.ingredients_digest(elsewhere)
+    moved = parallel.ingredients_digest(elsewhere)
     elsewhere.rename(project)
-    assert moved == side_by_side.ingredients_digest(project)
+    assert moved == parallel.ingredients_digest(project)
 
 
 # Records
@@ -212,7 +206,7 @@ def test_an_executed_chapter_is_read_from_the_cache(project):
     with pytest.raises(LookupError, match="pooling/radon.*make book"):
         records.executed(project, "book/pooling/radon")
 
-    place = project / "_build" / ".cache" / side_by_side.ingredients_digest(project)
+    place = project / "_build" / ".cache" / parallel.ingredients_digest(project)
     cell = nbformat.v4.new_code_cell("x = 1", outputs=outputs(), execution_count=1)
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     run = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel})
@@ -308,7 +302,7 @@ def test_a_build_at_home_has_no_links_and_a_fork_its_own(monkeypatch):
 
 def test_no_page_names_a_repository():
     """Its address comes from the environment alone."""
-    for file in (ROOT / "_config.yml", ROOT / "book" / "_ext" / "hosting.py"):
+    for file in (ROOT / "_config.yml", ROOT / "book/_sphinx/web/hosting.py"):
         assert not re.search(r"https?://", file.read_text(encoding="utf-8"))
 
 
@@ -352,19 +346,19 @@ def test_a_failure_names_the_cell_and_its_traceback():
 def test_a_card_becomes_a_section_with_its_columns():
     (file, *_) = sorted((ROOT / "data").glob("*.yml"))
     name = file.stem
-    card = datacards.yaml.safe_load(file.read_text(encoding="utf-8"))
-    text = datacards.body(name, card, "data")
+    card = data_cards.yaml.safe_load(file.read_text(encoding="utf-8"))
+    text = data_cards.body(name, card, "data")
     for column in card["columns"]:
         assert f"| `{column['name']}` |" in text
     assert f"datasets.load_{name}()" in text
     assert f"{{download}}`{name}.csv </data/{name}.csv>`" in text
-    assert datacards.label(name) == "data-" + name.replace("_", "-")
+    assert data_cards.label(name) == "data-" + name.replace("_", "-")
 
 
 @pytest.fixture(scope="module")
 def katex():
-    yield prerendered_math.render
-    prerendered_math.close(None, None)
+    yield mathematics.render
+    mathematics.close(None, None)
 
 
 def test_a_formula_is_set_for_the_eye_and_for_a_screen_reader(katex):
@@ -401,7 +395,7 @@ def test_an_explorable_has_a_module_and_data_for_it(name):
     "live", [{"draws": 500}, {"not": "it needs a compiler"}, {"draws": 1, "not": "x"}]
 )
 def test_what_a_cell_may_say_of_its_live_self(live):
-    assert live_cells.mistake(live) is None
+    assert cells.mistake(live) is None
 
 
 @pytest.mark.parametrize(
@@ -418,13 +412,13 @@ def test_what_a_cell_may_say_of_its_live_self(live):
     ],
 )
 def test_a_slip_in_what_a_cell_says_is_named(live, words):
-    assert words in live_cells.mistake(live)
+    assert words in cells.mistake(live)
 
 
 def test_what_a_cell_says_does_not_end_its_script():
     data = {"not": "</script><b>"}
-    assert "</" not in live_cells.as_json(data)
-    assert json.loads(live_cells.as_json(data)) == data
+    assert "</" not in cells.as_json(data)
+    assert json.loads(cells.as_json(data)) == data
 
 
 def _cell(*parts: str, **live) -> nodes.container:
@@ -437,8 +431,8 @@ def test_only_cells_that_show_their_code_are_live():
     document = new_document("page")
     shown = _cell("cell_code_source", "cell_code_output", draws=500)
     document += [shown, _cell("cell_code_output")]
-    assert list(live_cells.shown(document)) == [shown]
-    transform = live_cells.Tell(document)
+    assert list(cells.shown(document)) == [shown]
+    transform = cells.Tell(document)
     transform.run()
     note = shown.children[-1]
     assert note.astext() == (

@@ -13,11 +13,9 @@ from PIL import Image
 import pytest
 from sphinx.util.inventory import InventoryFile
 
-import for_machines
-import inventories
-import lost_and_moved
-import page_description
-import social_card
+from _sphinx import contents
+from _sphinx.content import intersphinx_inventories
+from _sphinx.web import description, metadata, redirects, social_card
 
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = "https://book.example/strength/"
@@ -27,7 +25,8 @@ PAGES = {"book/index": "Strength", "book/a/one": "One?", "book/ref/data": "The d
 @pytest.fixture
 def app(tmp_path, monkeypatch):
     """A book of three pages, one of which has exercises."""
-    monkeypatch.setattr(for_machines, "chapters", lambda env: list(PAGES))
+    monkeypatch.setattr(metadata, "chapters", lambda env: list(PAGES))
+    monkeypatch.setattr(contents, "chapters", lambda env: list(PAGES))
     monkeypatch.delenv("BOOK_URL", raising=False)
     monkeypatch.delenv("CI_PAGES_URL", raising=False)
     titles = {
@@ -63,7 +62,7 @@ def head(app, name: str, title: str, address: str | None = None) -> str:
         "metatags": '<meta name="description" content="A &quot;page&quot;.">',
         "pageurl": address and f"{address}{name}.html",
     }
-    for_machines.add(app, name, "page.html", context, None)
+    metadata.add(app, name, "page.html", context, None)
     return context["metatags"]
 
 
@@ -87,7 +86,7 @@ def test_a_chapter_says_what_it_is_and_of_which_book(app, monkeypatch):
     assert found["url"] == f"{ADDRESS}book/a/one.html"
     assert found["isPartOf"]["@type"] == "Book"
     assert found["isPartOf"]["url"] == f"{ADDRESS}book/index.html"
-    assert found["license"] == for_machines.LICENCE
+    assert found["license"] == metadata.LICENCE
     assert found["author"]["name"] == "Its authors"
     assert '<meta property="og:title" content="One?">' in tags
     assert f'<meta property="og:url" content="{found["url"]}">' in tags
@@ -110,7 +109,7 @@ def test_no_address_is_made_up(app):
     for name, title in PAGES.items():
         tags = head(app, name, title)
         addresses = set(re.findall(r"https?://[^\"]*", tags))
-        assert addresses == {for_machines.SCHEMA, for_machines.LICENCE}
+        assert addresses == {metadata.SCHEMA, metadata.LICENCE}
         assert "og:title" in tags and "og:image" not in tags
     assert data(head(app, "book/ref/data", "The data"))["@type"] == "WebPage"
 
@@ -123,13 +122,13 @@ def test_nobody_finds_the_search_by_searching(app):
 def test_the_description_does_not_end_its_script(app):
     context = {"title": "x", "pageurl": None}
     context["metatags"] = '<meta name="description" content="&lt;/script&gt;">'
-    for_machines.add(app, "book/ref/data", "page.html", context, None)
+    metadata.add(app, "book/ref/data", "page.html", context, None)
     assert data(context["metatags"])["description"] == "</script>"
 
 
 def test_the_map_has_every_page_and_the_robots_find_it(app, monkeypatch):
     monkeypatch.setenv("BOOK_URL", ADDRESS.rstrip("/"))
-    for_machines.write(app, None)
+    metadata.write(app, None)
     tree = ElementTree.parse(app.outdir / "sitemap.xml")
     found = [place.text for place in tree.findall(".//{*}loc")]
     assert found == [f"{ADDRESS}{name}.html" for name in [*PAGES, "genindex"]]
@@ -137,19 +136,19 @@ def test_the_map_has_every_page_and_the_robots_find_it(app, monkeypatch):
     assert f"\nSitemap: {ADDRESS}sitemap.xml\n" in robots
     # And not when the address is gone.
     monkeypatch.delenv("BOOK_URL")
-    for_machines.write(app, None)
+    metadata.write(app, None)
     assert not (app.outdir / "sitemap.xml").exists()
     assert "Sitemap" not in (app.outdir / "robots.txt").read_text()
 
 
 def test_an_address_is_escaped_in_the_map():
-    assert "<loc>https://x/?a&amp;b</loc>" in for_machines.sitemap(["https://x/?a&b"])
+    assert "<loc>https://x/?a&amp;b</loc>" in metadata.sitemap(["https://x/?a&b"])
 
 
 def test_the_theme_is_told_the_address(monkeypatch):
     monkeypatch.setenv("BOOK_URL", ADDRESS)
     config = SimpleNamespace()
-    for_machines.use_address(None, config)
+    metadata.use_address(None, config)
     assert config.html_baseurl == ADDRESS
 
 
@@ -158,13 +157,13 @@ def test_the_theme_is_told_the_address(monkeypatch):
 
 def test_a_description_is_found_whatever_the_order_of_its_attributes():
     tag = '<meta content="Schools&#x27; &amp; more" name="description" />'
-    assert page_description.said('<meta charset="x">' + tag) == "Schools' & more"
-    assert page_description.said('<meta name="viewport" content="x">') == ""
+    assert description.said('<meta charset="x">' + tag) == "Schools' & more"
+    assert description.said('<meta name="viewport" content="x">') == ""
 
 
 def test_a_page_s_own_description_stands():
     context = {"metatags": '<meta content="Mine." name="description" />'}
-    page_description.add(None, "a", "page.html", context, None)
+    description.add(None, "a", "page.html", context, None)
     assert context["metatags"].count("description") == 1
 
 
@@ -205,19 +204,19 @@ LOST = """<html data-content_root="./"><link href="_static/site.css">
 
 @pytest.mark.parametrize("root", ["/", "/strength/"])
 def test_whoever_is_lost_finds_links_from_the_root(root):
-    page = lost_and_moved.rooted(LOST, "" if root == "/" else root)
+    page = redirects.rooted(LOST, "" if root == "/" else root)
     for link in (
         f'href="{root}_static/site.css"', f'href="{root}book/a/one.html"',
         f'action="{root}search.html"', f'src="{root}a.js?v=1"', 'href="#main"',
         'href="https://x.org/"', 'href="mailto:a@b"',
     ):  # fmt: skip
         assert link in page
-    assert lost_and_moved.rooted(page, root) == page
+    assert redirects.rooted(page, root) == page
 
 
 def test_a_page_that_does_not_say_its_root_is_refused():
     with pytest.raises(ValueError, match="root"):
-        lost_and_moved.rooted('<a href="a.html">', "/")
+        redirects.rooted('<a href="a.html">', "/")
 
 
 @pytest.fixture
@@ -226,7 +225,7 @@ def moved(app):
 
     def move(**pages):
         app.config.moved_pages = pages
-        lost_and_moved.write(app, None)
+        redirects.write(app, None)
         return app.outdir
 
     return move
@@ -251,23 +250,26 @@ def test_a_page_moves_from_nowhere_to_somewhere(moved, pages):
 
 
 def test_the_inventories_are_those_that_would_be_made():
-    for project in inventories.PAGES:
-        file = inventories.FOLDER / f"{project}.inv"
+    for project in intersphinx_inventories.PAGES:
+        file = intersphinx_inventories.FOLDER / f"{project}.inv"
         # As text: what it is compressed to may depend on the library.
         made, kept = (
             content.split(b"zlib.\n")
-            for content in (inventories.inventory(project), file.read_bytes())
+            for content in (
+                intersphinx_inventories.inventory(project),
+                file.read_bytes(),
+            )
         )
         assert made[0] == kept[0]
         assert zlib.decompress(made[1]) == zlib.decompress(kept[1])
 
 
 def test_sphinx_reads_them_and_finds_the_names():
-    for project, (address, _) in inventories.PAGES.items():
-        with (inventories.FOLDER / f"{project}.inv").open("rb") as file:
+    for project, (address, _) in intersphinx_inventories.PAGES.items():
+        with (intersphinx_inventories.FOLDER / f"{project}.inv").open("rb") as file:
             found = InventoryFile.load(file, address, urljoin)
         names = {name: page for kind in found.values() for name, page in kind.items()}
-        assert set(names) == set(inventories.entries(project))
+        assert set(names) == set(intersphinx_inventories.entries(project))
         for name, (_, _, page, _) in names.items():
             assert page.startswith(address) and page.endswith(
                 f"{name.split('.')[1]}.html"
@@ -275,14 +277,14 @@ def test_sphinx_reads_them_and_finds_the_names():
 
 
 def test_every_name_in_them_is_one_of_the_project_s():
-    for project in inventories.PAGES:
+    for project in intersphinx_inventories.PAGES:
         module = importlib.import_module(project)
-        for name in inventories.entries(project):
+        for name in intersphinx_inventories.entries(project):
             assert hasattr(module, name.split(".")[1]), name
 
 
 def test_sphinx_is_given_files_and_asks_nobody():
     config = SimpleNamespace()
-    inventories.use(None, config)
+    intersphinx_inventories.use(None, config)
     for address, file in config.intersphinx_mapping.values():
         assert address.startswith("https://") and Path(file).is_file()

@@ -6,9 +6,8 @@ from docutils import nodes
 import pytest
 from sphinx import addnodes
 
-import lists
-import term_index
-from term_index import Place
+from _sphinx.content import lists, term_index
+from _sphinx.content.term_index import Place
 
 # The index of terms
 

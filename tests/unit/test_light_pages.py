@@ -9,11 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
-import fewer_glyphs
-import fewer_rules
-import icons
-import light_pages
-from light_pages import Changed
+from _theme import fewer_glyphs, fewer_rules, icons, light_pages
+from _theme.light_pages import Changed
 
 # Style sheets
 

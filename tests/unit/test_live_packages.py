@@ -14,15 +14,14 @@ import pytest
 from sphinx.errors import ExtensionError
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
+sys.path.insert(0, str(ROOT / "book"))
 
-import live_packages  # noqa: E402
-import pyodide_lock  # noqa: E402
+from _sphinx.live import packages, pyodide_lock  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def archive():
-    return live_packages.archive()
+    return packages.archive()
 
 
 def test_the_archive_holds_what_the_chapters_import(archive):
@@ -38,7 +37,7 @@ def test_the_archive_holds_what_the_chapters_import(archive):
 
 
 def test_the_archive_is_the_same_each_time(archive):
-    assert live_packages.archive() == archive
+    assert packages.archive() == archive
 
 
 def test_everything_in_the_archive_is_read_by_a_newer_python(archive):
@@ -68,8 +67,8 @@ def small_lock(tmp_path, monkeypatch):
 
 def test_the_list_says_where_each_file_is_and_what_it_is(tmp_path, monkeypatch):
     small_lock(tmp_path, monkeypatch)
-    monkeypatch.setattr(live_packages, "archive", lambda: b"zip")
-    live_packages.publish(tmp_path / "live", None)
+    monkeypatch.setattr(packages, "archive", lambda: b"zip")
+    packages.publish(tmp_path / "live", None)
     runtime, ours = json.loads((tmp_path / "live" / "files.json").read_text())["files"]
     assert runtime["url"] == "https://cdn.example/v0.0.0/pyodide.mjs"
     assert (tmp_path / "live" / ours["url"]).read_bytes() == b"zip"
@@ -79,8 +78,8 @@ def test_the_list_says_where_each_file_is_and_what_it_is(tmp_path, monkeypatch):
 
 def test_a_site_can_serve_everything_itself(tmp_path, monkeypatch):
     folder = small_lock(tmp_path, monkeypatch)
-    monkeypatch.setattr(live_packages, "archive", lambda: b"zip")
-    live_packages.publish(tmp_path / "live", folder)
+    monkeypatch.setattr(packages, "archive", lambda: b"zip")
+    packages.publish(tmp_path / "live", folder)
     listed = json.loads((tmp_path / "live" / "files.json").read_text())
     assert [file["url"] for file in listed["files"]][0] == "pyodide/pyodide.mjs"
     assert "http" not in json.dumps(listed)
@@ -91,12 +90,12 @@ def test_a_file_that_is_not_the_official_one_stops_the_build(tmp_path, monkeypat
     folder = small_lock(tmp_path, monkeypatch)
     (folder / "pyodide.mjs").write_bytes(b"runs  Ruby?")
     with pytest.raises(ExtensionError, match="lacks the official pyodide.mjs"):
-        live_packages.publish(tmp_path / "live", folder)
+        packages.publish(tmp_path / "live", folder)
 
 
 def test_an_older_archive_goes(tmp_path, monkeypatch):
     small_lock(tmp_path, monkeypatch)
     for contents in (b"old", b"new"):
-        monkeypatch.setattr(live_packages, "archive", lambda: contents)
-        live_packages.publish(tmp_path, None)
+        monkeypatch.setattr(packages, "archive", lambda: contents)
+        packages.publish(tmp_path, None)
     assert [p.read_bytes() for p in tmp_path.glob("packages-*.zip")] == [b"new"]

@@ -3,9 +3,9 @@
 from docutils import nodes
 import pytest
 
-import hosting
-import notebooks
-from plain_markdown import Markdown, formula
+from _sphinx.downloads import notebooks
+from _sphinx.downloads.markdown import Markdown, formula
+from _sphinx.web import hosting
 
 
 def markdown(address=None) -> Markdown:

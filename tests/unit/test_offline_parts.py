@@ -5,9 +5,9 @@ import zipfile
 from py_mini_racer import MiniRacer
 import pytest
 
-import explorable
-import offline
-from one_script import one_script
+from _sphinx.content import explorable
+from _sphinx.content.bundle import one_script
+from _sphinx.downloads import offline_archive
 
 
 def run(script: str, then: str):
@@ -83,13 +83,17 @@ def test_every_explorable_becomes_a_script_that_runs(element):
 
 def test_the_archive_has_the_pages_in_one_folder_and_not_itself(tmp_path):
     for name in (
-        "index.html", "a/b.html", offline.ARCHIVE, ".buildinfo", "live/pyodide/x.wasm"
+        "index.html",
+        "a/b.html",
+        offline_archive.ARCHIVE,
+        ".buildinfo",
+        "live/pyodide/x.wasm",
     ):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
-    archive = tmp_path / offline.ARCHIVE
-    offline.pack(tmp_path, archive)
+    archive = tmp_path / offline_archive.ARCHIVE
+    offline_archive.pack(tmp_path, archive)
     first = archive.read_bytes()
     with zipfile.ZipFile(archive) as made:
         assert made.namelist() == [
@@ -97,5 +101,5 @@ def test_the_archive_has_the_pages_in_one_folder_and_not_itself(tmp_path):
         ]
         assert made.read("borrowing-strength/a/b.html") == b"a/b.html"
     (tmp_path / "index.html").touch()
-    offline.pack(tmp_path, archive)
+    offline_archive.pack(tmp_path, archive)
     assert archive.read_bytes() == first

@@ -137,7 +137,7 @@ class Session:
             return
         import matplotlib.pyplot as plt
 
-        from .two_colours import two_coloured
+        from .dark_mode import two_coloured
 
         for number in plt.get_fignums():
             figure, drawing = plt.figure(number), io.StringIO()

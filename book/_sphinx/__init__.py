@@ -1,0 +1,62 @@
+"""The book's Sphinx extension.
+
+`setup` lists its parts in the order in which they act. ``README.md`` beside this file
+draws the way of a page from Markdown to HTML.
+"""
+
+from sphinx.application import Sphinx
+
+from _sphinx.content import (
+    data_cards,
+    explorable,
+    figures,
+    fits_table,
+    gated_exercises,
+    intersphinx_inventories,
+    lists,
+    mathematics,
+    term_index,
+)
+from _sphinx.downloads import notebooks, offline_archive
+from _sphinx.executing import parallel
+from _sphinx.live import cells, packages
+from _sphinx.web import description, hosting, metadata, redirects, social_card
+from _theme import light_pages
+
+PARTS = (
+    # Before a page is read
+    intersphinx_inventories,  # say where PyMC and ArviZ document the names we use
+    hosting,  # link to the repository and the site that this build is for
+    parallel,  # run the chapters whose results are missing, several at a time
+    # While a page is read
+    gated_exercises,  # forget the exercises of a page that is read again
+    data_cards,  # {data-cards}: a section for each data set
+    fits_table,  # {fits-table}: a row for each fit, from the executed chapters
+    explorable,  # {explorable}: an interactive figure, with its data
+    lists,  # {list-of}: the figures and exercises of the book
+    term_index,  # lead each entry of the index to the section it stands in
+    # While a page is written
+    figures,  # require alternative texts, set sizes, draw figures for dark mode
+    cells,  # mark the code cells that a reader can run, and link their scripts
+    mathematics,  # set formulas with KaTeX
+    description,  # describe the page in a sentence
+    metadata,  # card, linked data and address, and then the sitemap
+    # When all pages are written
+    redirects,  # the page for lost readers, and one for each page that has moved
+    packages,  # the Python packages of the live cells
+    social_card,  # the picture that is shown with a link to the book
+    notebooks,  # notebooks for students and with solutions, and the course
+    light_pages,  # one style sheet, and fonts of the characters that are shown
+    offline_archive,  # the PDF, if it has been made, and the site as one archive
+)
+
+
+def setup(app: Sphinx) -> dict:
+    for part in PARTS:
+        part.setup(app)
+    return {
+        "version": "1",
+        "env_version": 2,
+        "parallel_read_safe": False,
+        "parallel_write_safe": True,
+    }

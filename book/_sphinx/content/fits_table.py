@@ -1,0 +1,96 @@
+"""The directive ``{fits-table}``: every fit of the book, from its own record."""
+
+from __future__ import annotations
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from _sphinx.contents import chapters
+from _sphinx.executing import records
+from _sphinx.executing.parallel import executed
+
+COLUMNS = (
+    "Fit",
+    "Sampler",
+    "Chains × draws",
+    "R-hat",
+    "Bulk ESS",
+    "Tail ESS",
+    "Divergences",
+    "E-BFMI",
+    "Verdict",
+)
+
+
+class FitsTable(SphinxDirective):
+    """One table a chapter, in the order of the book."""
+
+    def run(self) -> list[nodes.Node]:
+        sections = []
+        for docname in chapters(self.env):
+            notebook = executed(self.env, docname)
+            fits = records.fits(notebook) if notebook else []
+            if fits:
+                sections += self._section(docname, fits)
+        return sections
+
+    def _section(self, docname: str, fits: list[dict]) -> list[nodes.Node]:
+        # The title is known once all is read: a pending reference carries it.
+        text = f"{{doc}}`/{docname}`"
+        heading = nodes.paragraph(classes=["fits-chapter"])
+        inline, messages = self.parse_inline(text)
+        heading += nodes.strong("", "", *inline)
+        return [heading, *messages, table(fits)]
+
+
+def table(fits: list[dict]) -> nodes.table:
+    """A row a fit: its worst diagnostics, and what they come to."""
+    group = nodes.tgroup(cols=len(COLUMNS))
+    group += [nodes.colspec(colwidth=1) for _ in COLUMNS]
+    group += nodes.thead("", _row(COLUMNS))
+    group += nodes.tbody("", *[_row(cells(fit)) for fit in fits])
+    return nodes.table("", group, classes=["fits"])
+
+
+def cells(fit: dict) -> tuple[str, ...]:
+    """The printed form of a record of `pooling.check`."""
+    failures = ", ".join(fit["failures"])
+    return (
+        fit["name"] or "—",
+        fit["sampler"],
+        f"{fit['chains']} × {fit['draws']:,}",
+        f"{fit['rhat']:.3f}",
+        f"{fit['ess_bulk']:,.0f}",
+        f"{fit['ess_tail']:,.0f}",
+        f"{fit['divergences']:,}",
+        "—" if fit["ebfmi"] is None else f"{fit['ebfmi']:.2f}",
+        f"fails as it should: {failures}" if fit["expect"] else "sound",
+    )
+
+
+def _row(texts) -> nodes.row:
+    return nodes.row(
+        "", *[nodes.entry("", nodes.paragraph("", text)) for text in texts]
+    )
+
+
+def always_outdated(app: Sphinx, env, added, changed, removed) -> set[str]:
+    """Read the page again whenever a chapter is: its records may have changed."""
+    pages = getattr(env, "fits_pages", set()) & env.found_docs
+    return pages if added or changed or removed else set()
+
+
+def remember(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Which pages hold the table."""
+    if not hasattr(app.env, "fits_pages"):
+        app.env.fits_pages = set()
+    app.env.fits_pages.discard(docname)
+    if "{fits-table}" in source[0]:
+        app.env.fits_pages.add(docname)
+
+
+def setup(app: Sphinx) -> None:
+    app.add_directive("fits-table", FitsTable)
+    app.connect("source-read", remember)
+    app.connect("env-get-outdated", always_outdated)

@@ -1,0 +1,51 @@
+"""What the book consists of: its chapters in order, its exercises, its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from docutils import nodes
+
+
+def chapters(env) -> list[str]:
+    """The names of the pages, in the order of the table of contents."""
+    toc = env.app.config.external_site_map
+    return [
+        document
+        for document in _in_order(toc, toc.root.docname)
+        if document in env.found_docs
+    ]
+
+
+def _in_order(toc, docname: str) -> Iterator[str]:
+    yield docname
+    for tree in toc[docname].subtrees:
+        for item in tree.items:
+            if str(item) in toc:
+                yield from _in_order(toc, str(item))
+
+
+def exercises(env, docname: str) -> list[str]:
+    """The labels of the exercises on a page."""
+    return [
+        label
+        for label, entry in getattr(env, "sphinx_exercise_registry", {}).items()
+        if entry["docname"] == docname and entry["type"].startswith("exercise")
+    ]
+
+
+def chapters_with_exercises(env) -> list[str]:
+    """The names of the teaching chapters, in the order of the book."""
+    return [name for name in chapters(env) if exercises(env, name)]
+
+
+def number(env, docname: str, kind: str, node: nodes.Element) -> str:
+    """The number that a page shows for a figure, an equation or an exercise.
+
+    Parameters
+    ----------
+    kind : {"figure", "displaymath", "exercise"}
+        The name under which Sphinx counts the node.
+    """
+    numbers = env.toc_fignumbers[docname][kind]
+    return ".".join(map(str, next(numbers[i] for i in node["ids"] if i in numbers)))

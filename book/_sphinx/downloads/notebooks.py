@@ -1,0 +1,496 @@
+"""Write each chapter as two notebooks, for students and with solutions, and zip them.
+
+A chapter with exercises becomes ``notebooks/<name>.ipynb``, where each exercise is a
+question with an empty cell and a cell that checks what was put there, and
+``notebooks/<name>-solutions.ipynb``. Both come from the page as Sphinx has resolved it,
+so that a solution is written once, in the chapter. The wheel that they install lies
+beside them; ``course.zip`` holds all of it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+import re
+from string import Template
+import textwrap
+from typing import NamedTuple
+from urllib.parse import urljoin
+import zipfile
+
+from docutils import nodes
+import nbformat
+from packaging.requirements import Requirement
+from sphinx.application import Sphinx
+from sphinx_exercise.nodes import is_exercise_node, is_solution_node
+
+from _sphinx.content.explorable import explorable
+from _sphinx.contents import chapters_with_exercises, exercises, number
+from _sphinx.downloads import wheel as wheel_builder
+from _sphinx.downloads.markdown import Markdown
+from _sphinx.executing import records
+from _sphinx.executing.parallel import executed
+from _sphinx.web import hosting
+
+#: Where the notebooks are on the site, and what ends the name of one with solutions.
+FOLDER = "notebooks"
+SOLUTIONS = "-solutions"
+COURSE = "course.zip"
+#: What a notebook pins: the rest follows from the wheel's own needs.
+PINNED = ("arviz", "nutpie", "pymc")
+COLAB = "https://colab.research.google.com/github"
+WIDTH = 78
+
+
+class Chapter(NamedTuple):
+    """A page with exercises: its name, its resolved tree, and its answers."""
+
+    docname: str
+    document: nodes.document
+    answers: dict[str, dict]
+    given: dict[str, dict[str, str]]
+
+    @property
+    def name(self) -> str:
+        return self.docname.rsplit("/", 1)[-1]
+
+    @property
+    def title(self) -> str:
+        return next(self.document.findall(nodes.title)).astext()
+
+
+# What is written
+
+
+def write(app: Sphinx, exception) -> None:
+    """All notebooks, the wheel that they install and the course's archive."""
+    if exception is not None or app.builder.format != "html":
+        return
+    root, out = Path(app.srcdir), Path(app.outdir)
+    found = list(read_chapters(app))
+    if not found:
+        raise ValueError("no page has an exercise to make a notebook of")
+    answers = {
+        label: each for chapter in found for label, each in chapter.answers.items()
+    }
+    wheel = wheel_builder.build(root, answers, out.parent / ".wheel")
+    pins = pinned(root)
+    first = first_cell(wheel.name, pins, hosting.files())
+    folder = out / FOLDER
+    folder.mkdir(exist_ok=True)
+    files = {f"{FOLDER}/{wheel.name}": wheel.read_bytes()}
+    for chapter in found:
+        for solved in (False, True):
+            name = f"{FOLDER}/{chapter.name}{SOLUTIONS if solved else ''}.ipynb"
+            notebook = Writer(app, chapter, solved).notebook(first)
+            files[name] = (nbformat.writes(notebook) + "\n").encode()
+    for old in folder.iterdir():
+        if f"{FOLDER}/{old.name}" not in files:
+            old.unlink()
+    for name, content in files.items():
+        (out / name).write_bytes(content)
+    extras = {
+        "requirements.txt": requirements(pins, wheel.name),
+        "README.md": readme(found, wheel.name, root),
+    }
+    zip_course(out / COURSE, files, extras)
+
+
+def read_chapters(app: Sphinx) -> Iterator[Chapter]:
+    """The pages with exercises, in the order of the book.
+
+    Raises
+    ------
+    ValueError
+        If an exercise has no answers to check against.
+    """
+    for docname in chapters_with_exercises(app.env):
+        notebook = executed(app.env, docname)
+        answers = records.exercises(notebook)
+        if missing := set(exercises(app.env, docname)) - set(answers):
+            raise ValueError(f"{docname}.md: nothing checks {sorted(missing)}")
+        given = expressions(notebook)
+        for label, names in given.items():
+            # A cached notebook has forgotten the order of the names.
+            exercise = answers[label]
+            exercise["answers"] = {name: exercise["answers"][name] for name in names}
+        document = app.env.get_and_resolve_doctree(docname, app.builder)
+        yield Chapter(docname, document, answers, given)
+
+
+def expressions(notebook) -> dict[str, dict[str, str]]:
+    """How each exercise's answers are computed: label -> variable -> expression."""
+    found: dict[str, dict[str, str]] = {}
+    for cell in notebook.cells:
+        if cell.cell_type != "code" or "exercises.expect" not in cell.source:
+            continue
+        for call in ast.walk(ast.parse(cell.source)):
+            if isinstance(call, ast.Call) and _ends(call.func, "expect"):
+                found[call.args[0].value] = {
+                    keyword.arg: ast.get_source_segment(cell.source, value.args[0])
+                    for keyword in call.keywords
+                    if _ends((value := keyword.value).func, "answer")
+                }
+    return found
+
+
+def _ends(function: ast.expr, name: str) -> bool:
+    return isinstance(function, ast.Attribute) and function.attr == name
+
+
+class Writer:
+    """Writes one chapter as one notebook."""
+
+    def __init__(self, app: Sphinx, chapter: Chapter, solved: bool):
+        self.env, self.chapter, self.solved = app.env, chapter, solved
+        uri = app.builder.get_target_uri(chapter.docname)
+        self.page = urljoin(site, uri) if (site := hosting.site()) else ""
+        self.markdown = Markdown(self.address)
+        self.cells: list = []
+        self.cited: dict[str, str] = {}
+
+    def notebook(self, first: str):
+        """The whole notebook, with `first` as its first code cell."""
+        (section,) = self.chapter.document.findall(
+            lambda n: (
+                isinstance(n, nodes.section) and isinstance(n.parent, nodes.document)
+            )
+        )
+        for node in section.findall(nodes.math_block):
+            if node.get("label"):
+                node["number"] = self.number_of("displaymath", node)
+        title, *rest = section.children
+        self.say(self.markdown.block(title), self.introduction())
+        self.code(first)
+        self.section(rest, 1)
+        if self.cited:
+            listed = (f"- {text}" for text in self.cited.values())
+            self.say("## References", "\n".join(listed))
+        for place, cell in enumerate(self.cells):
+            cell["id"] = f"cell-{place}"
+        return nbformat.v4.new_notebook(
+            cells=self.cells,
+            metadata={
+                "kernelspec": {
+                    "display_name": "Python 3",
+                    "language": "python",
+                    "name": "python3",
+                },
+                "language_info": {"name": "python"},
+            },
+        )
+
+    def introduction(self) -> str:
+        """What this notebook is, under its title."""
+        book = (
+            f"[*Borrowing Strength*]({self.page})"
+            if self.page
+            else "*Borrowing Strength*"
+        )
+        if self.solved:
+            return f"A chapter of {book}, with the solutions of its exercises."
+        return (
+            f"A chapter of {book}. Run its cells from the top: the exercises at the "
+            "end use what they compute. Each exercise has a cell for your answers, "
+            "and below it one that checks them."
+        )
+
+    def section(self, children, level: int) -> None:
+        """The children of a section, whose own title has that level."""
+        for node in children:
+            if isinstance(node, nodes.section):
+                self.section(node.children, level + 1)
+            elif is_exercise_node(node):
+                self.exercise(node)
+            elif is_solution_node(node):
+                if self.solved:
+                    self.solution(node)
+            elif "cell" in node.get("classes", ()) and "cell_index" in node:
+                self.cell(node)
+            elif isinstance(node, nodes.figure):
+                self.say(self.caption(node))
+            else:
+                self.say(self.markdown.block(node, level))
+
+    def cell(self, node: nodes.container) -> None:
+        """A cell of the chapter, and the caption of its figure."""
+        for source in node.findall(_is_source):
+            folded = "tag_hide-input" in node["classes"]
+            # What the page folds, JupyterLab folds too.
+            self.code(
+                source.astext(), {"jupyter": {"source_hidden": True}} if folded else {}
+            )
+        for figure in node.findall(nodes.figure):
+            self.say(self.caption(figure))
+
+    def caption(self, node: nodes.figure) -> str:
+        """A figure's number and caption; of one that moves, where to find it."""
+        (caption,) = node.findall(nodes.caption)
+        numbered = self.number_of("figure", node)
+        text = f"*Figure {numbered}.* {self.markdown.inline(caption)}"
+        if any(node.findall(explorable)):
+            text += " (This figure answers back, on the book's page.)"
+        return text
+
+    def exercise(self, node: nodes.Element) -> None:
+        """The question, an empty cell and the check; no cells of a solution."""
+        title, *body = node.children
+        label = node["label"]
+        self.say(f"### Exercise {self.number_of('exercise', node)}", *self.prose(body))
+        if not self.solved:
+            self.code(blank(self.chapter.answers[label]))
+            self.code(check(label))
+
+    def solution(self, node: nodes.Element) -> None:
+        """The solution's text and cells, its answers by name, and their check."""
+        title, *body = node.children
+        label = node["target_label"]
+        self.say("#### Solution")
+        for part in body:
+            self.section(
+                part.children if isinstance(part, nodes.section) else [part], 4
+            )
+        given = self.chapter.given[label]
+        named = (f"{name} = {flat(how)}" for name, how in given.items() if name != how)
+        self.code("\n".join(named))
+        self.code(check(label))
+
+    def prose(self, body) -> list[str]:
+        return [
+            block
+            for part in body
+            for block in (
+                self.markdown.blocks(part)
+                if isinstance(part, nodes.section)
+                else [self.markdown.block(part)]
+            )
+        ]
+
+    def number_of(self, kind: str, node: nodes.Element) -> str:
+        """The number of a figure, a formula or an exercise, as the page has it."""
+        return number(self.env, self.chapter.docname, kind, node)
+
+    def address(self, node: nodes.reference) -> str | None:
+        """Where a link leads from anywhere; None where only the book has it."""
+        if text := node.get("reftitle"):
+            self.cited[node["refuri"]] = Markdown(lambda _: None).inline(
+                nodes.inline("", "", nodes.Text(text))
+            )
+            return None
+        uri = node.get("refuri", "")
+        if not node.get("internal"):
+            return uri or None
+        return urljoin(self.page, uri) if self.page and uri else None
+
+    def say(self, *blocks: str) -> None:
+        """Add to the Markdown cell at the end, or begin one."""
+        text = "\n\n".join(block for block in blocks if block)
+        if not text:
+            return
+        # A title begins a cell, so that a notebook can be folded by sections.
+        last = self.cells[-1] if self.cells else None
+        if last and last.cell_type == "markdown" and not text.startswith("#"):
+            last.source += "\n\n" + text
+        else:
+            self.cells.append(nbformat.v4.new_markdown_cell(text))
+
+    def code(self, source: str, about: dict | None = None) -> None:
+        if source.strip():
+            self.cells.append(nbformat.v4.new_code_cell(source, metadata=about or {}))
+
+
+def _is_source(node: nodes.Node) -> bool:
+    return (
+        isinstance(node, nodes.literal_block)
+        and node.parent.get("nb_element") == "cell_code_source"
+    )
+
+
+# Cells that a chapter does not have
+
+
+def first_cell(wheel: str, pins: dict[str, str], address: str) -> str:
+    """Install the wheel and the pins, here or in Colab."""
+    versions = " ".join(f"{name}=={_version(pins[name])}" for name in PINNED)
+    if address:
+        elsewhere = f'wheel = str(near[0]) if near else "{address}/" + wheel'
+    else:
+        elsewhere = """\
+if not near:
+    raise FileNotFoundError(
+        f"{wheel} has to be beside this notebook. It is in course.zip, which is "
+        '"The whole course" in the download menu of each chapter.'
+    )
+wheel = str(near[0])"""
+    return f"""\
+# Run this first. It installs the book's module, which brings its data, and the
+# versions of PyMC and ArviZ that the book was built with.
+from pathlib import Path
+
+wheel = "{wheel}"
+near = [path for path in (Path(wheel), Path("..") / wheel) if path.exists()]
+{elsewhere}
+%pip install --quiet {versions} {{wheel}}
+%pip install --quiet --no-deps --force-reinstall {{wheel}}"""
+
+
+def blank(exercise: dict) -> str:
+    """The cell for the answers: their names, and what each is to be."""
+    lines = ["# Your work, and your answers under these names."]
+    for name, answer in exercise["answers"].items():
+        what = answer["what"]
+        if "entries" in answer:
+            what += f" (in this order: {', '.join(answer['entries'])})"
+        lines += ["", *textwrap.wrap(f"# {what}", WIDTH, subsequent_indent="# ")]
+        lines.append(f"{name} = ...")
+    if exercise["criteria"]:
+        lines += ["", "# why, in a few sentences", 'in_words = """', '"""']
+    return "\n".join(lines)
+
+
+def check(label: str) -> str:
+    return f'pooling.exercises.check("{label}")'
+
+
+def flat(expression: str) -> str:
+    """An expression as it may stand after ``name =``."""
+    one = textwrap.dedent(expression)
+    return f"(\n    {one}\n)" if "\n" in one and one[0] not in "([{" else one
+
+
+# What else is in the archive
+
+
+def pinned(root: Path) -> dict[str, str]:
+    """The lines of the pinned set that the module needs, by package."""
+    lines = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    every = {_canonical(line.split("==")[0]): line for line in lines if "==" in line}
+    needed, wanted = set(), ["borrowing-strength"]
+    while wanted:
+        name = wanted.pop()
+        if name in needed:
+            continue
+        needed.add(name)
+        try:
+            requires = metadata.requires(name) or []
+        except metadata.PackageNotFoundError:
+            continue  # of another platform
+        wanted += [
+            _canonical(requirement.name)
+            for requirement in map(Requirement, requires)
+            if "extra" not in str(requirement.marker)
+            and _canonical(requirement.name) in every
+        ]
+    return {name: line for name, line in every.items() if name in needed}
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _version(line: str) -> str:
+    return next(iter(Requirement(line).specifier)).version
+
+
+def requirements(pins: dict[str, str], wheel: str) -> bytes:
+    """The pinned set of a class, which ends with the wheel beside it."""
+    lines = [
+        "# The versions that the book was built with.",
+        *pins.values(),
+        f"./{wheel}",
+    ]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def readme(found: list[Chapter], wheel: str, root: Path) -> bytes:
+    """For the teacher."""
+    text = (Path(__file__).parent / "course_readme.md").read_text(encoding="utf-8")
+    rows = "\n".join(
+        f"| {c.title} | `{c.name}.ipynb` | {len(c.answers)} |" for c in found
+    )
+    return (
+        Template(text)
+        .substitute(
+            wheel=wheel,
+            python=pythons(root),
+            chapters=f"| chapter | notebook | exercises |\n|---|---|---|\n{rows}",
+        )
+        .encode()
+    )
+
+
+def pythons(root: Path) -> str:
+    """The Pythons that the project names, such as "3.12, 3.13 or 3.14"."""
+    text = (root / "pyproject.toml").read_text(encoding="utf-8")
+    *most, last = re.findall(r"Python :: (\d+\.\d+)", text)
+    return f"{', '.join(most)} or {last}"
+
+
+def zip_course(path: Path, files: dict[str, bytes], extras: dict[str, bytes]) -> None:
+    """One archive with one folder in it; the same content gives the same bytes."""
+    content = dict(extras)
+    for name, data in files.items():
+        name = name.removeprefix(f"{FOLDER}/")
+        if name.endswith(".whl"):
+            content[name] = data
+        elif name.endswith(f"{SOLUTIONS}.ipynb"):
+            content[f"solutions/{name}"] = data
+        else:
+            content[f"students/{name}"] = data
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in sorted(content.items()):
+            # An entry of its own has no date of the build.
+            entry = zipfile.ZipInfo(f"borrowing-strength/{name}")
+            entry.compress_type = archive.compression
+            archive.writestr(entry, data)
+
+
+# The page's header
+
+
+def add_buttons(app: Sphinx, pagename, templatename, context, doctree) -> None:
+    """Downloads, and Colab where it can open the notebook, in a chapter's header."""
+    if doctree is None or not exercises(app.env, pagename):
+        return
+    root, name = "../" * pagename.count("/"), pagename.rsplit("/", 1)[-1]
+
+    def link(file: str, text: str, icon: str) -> dict:
+        return {"type": "link", "url": root + file, "text": text, "icon": icon}
+
+    context["header_buttons"].append(
+        {
+            "type": "group",
+            "label": "download-buttons",
+            "icon": "fas fa-download",
+            "tooltip": "Download this chapter, or the book",
+            "buttons": [
+                link(
+                    f"{FOLDER}/{name}.ipynb", "Notebook for students", "fas fa-pencil"
+                ),
+                link(
+                    f"{FOLDER}/{name}{SOLUTIONS}.ipynb",
+                    "Notebook with solutions",
+                    "fas fa-check",
+                ),
+                link(COURSE, "The whole course (zip)", "fas fa-box-archive"),
+            ],
+        }
+    )
+    if address := hosting.github():
+        context["header_buttons"].append(
+            {
+                "type": "link",
+                "label": "colab-button",
+                "url": f"{COLAB}/{address}/blob/{hosting.BRANCH}/{name}.ipynb",
+                "tooltip": "Open this chapter's notebook in Google Colab",
+                "text": "Colab",
+            }
+        )
+
+
+def setup(app: Sphinx) -> None:
+    # After the theme's own, which begins the list of buttons.
+    app.connect("html-page-context", add_buttons)
+    app.connect("build-finished", write)

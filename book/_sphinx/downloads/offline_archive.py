@@ -1,0 +1,97 @@
+"""The book to take away: one archive of the site, and the PDF where there is one.
+
+``borrowing-strength.zip`` holds every page as it is: unpacked, it is read without a
+network or a server. ``make pdf`` leaves the book in print beside the folder of the
+pages (see ``pdf.py``); once it is there, a build copies it into the site. Every
+page offers both in its header.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+import shutil
+import zipfile
+
+from sphinx.application import Sphinx
+
+NAME = "borrowing-strength"
+ARCHIVE = f"{NAME}.zip"
+#: In the site, and where `make pdf` leaves it, seen from the folder of the pages.
+PDF = f"{NAME}.pdf"
+PRINTED = Path("..", "pdf", PDF)
+#: Python for the browser: hundreds of megabytes, and of no use without a server; and
+#: what only a host shows.
+LEFT_OUT = ("live/pyodide/*", "404.html")
+#: What no archive makes smaller.
+COMPRESSED = {".pdf", ".png", ".whl", ".woff2", ".zip"}
+
+
+def look(app: Sphinx, config) -> None:
+    """See whether there is a PDF: the pages are written anew when that changes."""
+    config.pdf_is_there = (Path(app.outdir) / PRINTED).is_file()
+
+
+def write(app: Sphinx, exception) -> None:
+    """The PDF's copy, and then the archive, of all that the build has written."""
+    if exception is not None or app.builder.format != "html":
+        return
+    out = Path(app.outdir)
+    if app.config.pdf_is_there:
+        shutil.copyfile(out / PRINTED, out / PDF)
+    else:
+        (out / PDF).unlink(missing_ok=True)
+    pack(out, out / ARCHIVE)
+
+
+def pack(site: Path, archive: Path) -> None:
+    """One archive with one folder in it; the same content gives the same bytes."""
+    files = {
+        path.relative_to(site).as_posix(): path
+        for path in site.rglob("*")
+        if path.is_file()
+        and path != site / ARCHIVE
+        and not path.name.startswith(".")
+        and not any(path.relative_to(site).match(pattern) for pattern in LEFT_OUT)
+    }
+    with zipfile.ZipFile(archive, "w") as made:
+        for name, path in sorted(files.items()):
+            # An entry of its own has no date of the build, and anyone may read it.
+            entry = zipfile.ZipInfo(f"{NAME}/{name}")
+            entry.external_attr = 0o644 << 16
+            stored = path.suffix in COMPRESSED
+            entry.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+            made.writestr(entry, path.read_bytes())
+
+
+def add_buttons(app: Sphinx, pagename, templatename, context, doctree) -> None:
+    """The whole book, in the menu of a chapter's downloads or in one of its own."""
+    if doctree is None:
+        return
+    root, buttons = "../" * pagename.count("/"), context["header_buttons"]
+    menus = [each for each in buttons if each.get("label") == "download-buttons"]
+    if not menus:
+        menu = {
+            "type": "group",
+            "label": "download-buttons",
+            "icon": "fas fa-download",
+            "tooltip": "Download the book",
+            "buttons": [],
+        }
+        buttons.append(menu)
+        menus = [menu]
+    found = [(ARCHIVE, "The book, to read offline (zip)", "fas fa-box-archive")]
+    if app.config.pdf_is_there:
+        found.append((PDF, "The book in print (PDF)", "fas fa-file"))
+    menus[0]["buttons"] += [
+        {"type": "link", "url": root + file, "text": text, "icon": icon}
+        for file, text, icon in found
+    ]
+
+
+def setup(app: Sphinx) -> None:
+    app.add_config_value("pdf_is_there", False, "html", bool)
+    app.connect("config-inited", look)
+    # After the notebooks' own menu.
+    app.connect("html-page-context", add_buttons)
+    # After all that write anything when the build is finished.
+    app.connect("build-finished", write)

@@ -1,0 +1,87 @@
+"""The cache of executed chapters: what it is keyed by, and how it is read.
+
+Importing this module makes jupyter-cache compare code alone. It would compare a
+cell's metadata too, which here hold captions and alternative texts: prose, whose
+change runs nothing, and which must come from the page, not from the cache.
+"""
+
+from __future__ import annotations
+
+from functools import partialmethod
+import hashlib
+from pathlib import Path
+import sys
+
+from jupyter_cache import get_cache
+from jupyter_cache.cache.main import JupyterCacheBase
+from myst_nb.core.config import NbParserConfig
+from myst_nb.core.read import create_nb_reader
+from myst_parser.config.main import MdParserConfig
+
+#: What a chapter's results depend on besides its own code.
+INGREDIENTS = (
+    "code/**/*.py",
+    "code/**/*.mplstyle",
+    "data/*.csv*",
+    "book/_sphinx/executing/kernel_profile/*.py",
+    "requirements.txt",
+)
+#: Pinned for the pages alone: no cell computes anything with these.
+PAGES_ONLY = (b"brotli==", b"tinycss2==", b"webencodings==")
+#: The folder of all caches, below the folder of the build.
+FOLDER = ".cache"
+
+# A cell's tags can say that it is to raise, or not to be run.
+JupyterCacheBase.create_hashed_notebook = partialmethod(
+    JupyterCacheBase.create_hashed_notebook, cell_metadata=("tags",)
+)
+JupyterCacheBase.merge_match_into_notebook = partialmethod(
+    JupyterCacheBase.merge_match_into_notebook, cell_meta=()
+)
+
+
+def ingredients_digest(root: Path) -> str:
+    """A name for the module, the data, the pinned set and the Python in use."""
+    digest = hashlib.sha256(f"{sys.version_info[:2]}".encode())
+    for pattern in INGREDIENTS:
+        for file in sorted(root.glob(pattern)):
+            digest.update(file.relative_to(root).as_posix().encode() + b"\0")
+            lines = file.read_bytes().splitlines(keepends=True)
+            content = b"".join(x for x in lines if not x.startswith(PAGES_ONLY))
+            digest.update(hashlib.sha256(content).digest())
+    return digest.hexdigest()[:16]
+
+
+def cache_path(root: Path, build: Path | None = None) -> Path:
+    """Where the results belong that were made with the ingredients as they are."""
+    return (build or root / "_build") / FOLDER / ingredients_digest(root)
+
+
+def read_notebook(path: Path, md_config=None, nb_config=None):
+    """The notebook in a source file, or None where it is prose without code."""
+    content = path.read_text(encoding="utf-8")
+    reader = create_nb_reader(
+        str(path),
+        md_config or MdParserConfig(enable_extensions={"colon_fence", "dollarmath"}),
+        nb_config or NbParserConfig(),
+        content,
+    )
+    if reader is None:
+        return None
+    notebook = reader.read(content)
+    has_code = any(cell.cell_type == "code" for cell in notebook.cells)
+    return notebook if has_code else None
+
+
+def executed(notebook, cache: Path):
+    """A notebook with its outputs from the cache.
+
+    Raises
+    ------
+    LookupError
+        If it has not been run since its code, the module or the data changed.
+    """
+    try:
+        return get_cache(str(cache)).merge_match_into_notebook(notebook)[1]
+    except KeyError:
+        raise LookupError("not run yet: `make book` runs it") from None

@@ -1,0 +1,52 @@
+"""Read what the functions of `pooling` left in an executed chapter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from _sphinx.executing import chapter_cache
+from pooling import _glue, diagnostics
+from pooling import exercises as checked
+
+
+def executed(root: Path, docname: str):
+    """The executed notebook of a chapter, from the cache that a build left.
+
+    Raises
+    ------
+    LookupError
+        If it has not been run since its code, the module or the data changed.
+    """
+    notebook = chapter_cache.read_notebook(root / f"{docname}.md")
+    try:
+        return chapter_cache.executed(notebook, chapter_cache.cache_path(root))
+    except LookupError as error:
+        raise LookupError(f"{docname}: {error}") from None
+
+
+def _outputs(notebook):
+    for cell in notebook.cells:
+        yield from cell.get("outputs", [])
+
+
+def fits(notebook) -> list[dict]:
+    """The records of `pooling.check`, in the order of the chapter."""
+    return [
+        output["metadata"][diagnostics.RECORD]
+        for output in _outputs(notebook)
+        if diagnostics.RECORD in output.get("metadata", {})
+    ]
+
+
+def glued(notebook) -> dict[str, dict]:
+    """The records of `pooling.glue`, by key."""
+    found = (output.get("data", {}).get(_glue.RECORD) for output in _outputs(notebook))
+    return {record["key"]: record for record in found if record}
+
+
+def exercises(notebook) -> dict[str, dict]:
+    """The records of `pooling.exercises.expect`, by label."""
+    found = (
+        output.get("data", {}).get(checked.RECORD) for output in _outputs(notebook)
+    )
+    return {record["label"]: record for record in found if record}

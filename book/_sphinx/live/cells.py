@@ -1,0 +1,111 @@
+"""Code cells that run and can be edited in the page: what the page has to know.
+
+The script and its style are linked on the pages that show a code cell, and on no
+other. What a cell's metadata say under ``live`` goes into its HTML:
+
+``{draws: 500}``
+    how many draws a chain takes there, unless the reader asks for all;
+``{not: "reason"}``
+    that it does not run there, and why, in words that finish the sentence
+    "This cell does not run in the page: ...".
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging
+from sphinx.util.fileutil import copy_asset
+
+logger = logging.getLogger(__name__)
+
+#: Where the scripts are, and where the site has them, seen from its root. (Under
+#: ``_static`` they would land on every page.)
+SCRIPTS = Path(__file__).resolve().parents[2] / "live"
+FOLDER = "live"
+
+
+def mistake(live) -> str | None:
+    """What is wrong with a cell's ``live``; None where nothing is."""
+    if not isinstance(live, dict) or not live:
+        return f"a cell's `live` is a mapping, not {live!r}"
+    if unknown := set(live) - {"draws", "not"}:
+        return f"a cell's `live` knows draws and not, but no {', '.join(unknown)}"
+    draws, reason = live.get("draws", 1), live.get("not", "because")
+    if not isinstance(draws, int) or isinstance(draws, bool) or draws < 1:
+        return f"`live: draws` is a number of draws above zero, not {draws!r}"
+    if not isinstance(reason, str) or not reason.strip():
+        return f"`live: not` is the reason in words, not {reason!r}"
+    return None
+
+
+def as_json(data) -> str:
+    # Nothing in a script element ends it but its own end.
+    return json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
+
+
+def shown(document: nodes.document):
+    """The code cells whose source the page shows."""
+    for node in document.findall(nodes.container):
+        if node.get("nb_element") == "cell_code" and any(
+            part.get("nb_element") == "cell_code_source"
+            for part in node.findall(nodes.container)
+        ):
+            yield node
+
+
+class Tell(SphinxPostTransform):
+    """Write what a cell's metadata say of it into the cell."""
+
+    formats = ("html",)
+    # After myst-nb has folded what is to be folded.
+    default_priority = 900
+
+    def run(self, **kwargs) -> None:
+        for cell in shown(self.document):
+            live = cell["cell_metadata"].get("live")
+            if live is None:
+                continue
+            if wrong := mistake(live):
+                logger.warning(wrong, location=cell)
+                continue
+            script = f'<script type="application/json" data-live>{as_json(live)}'
+            cell += nodes.raw("", script + "</script>", format="html")
+
+
+def load(app: Sphinx, pagename, templatename, context, doctree) -> None:
+    """Style and script, where there is something to run."""
+    if doctree is None or next(shown(doctree), None) is None:
+        return
+    # Seen from the page, which may lie in a folder.
+    live = f"{'../' * pagename.count('/')}{FOLDER}"
+    context["metatags"] = "\n".join(
+        [
+            context.get("metatags", ""),
+            f'<link rel="stylesheet" href="{live}/live.css">',
+            # Not a module: a browser that has the page from a file would not
+            # load one, and its reader should be told why nothing runs.
+            f'<script defer src="{live}/cells.js"></script>',
+        ]
+    )
+
+
+def copy(app: Sphinx, exception) -> None:
+    """The scripts as they are, without the recipe that makes the editor.
+
+    The Python side goes with the packages (``packages.py``).
+    """
+    if exception is None and app.builder.format == "html":
+        target = Path(app.outdir) / FOLDER
+        kept = {"editor", "python"}
+        copy_asset(str(SCRIPTS), str(target), lambda path: Path(path).name in kept)
+
+
+def setup(app: Sphinx) -> None:
+    app.add_post_transform(Tell)
+    app.connect("html-page-context", load)
+    app.connect("build-finished", copy)

@@ -1,0 +1,194 @@
+"""Serve what the reader's browser needs to run the book's Python.
+
+Three things go into ``live/`` of the built site: one archive with the pure-Python
+packages of the pinned set, taken from this environment as they are installed, with
+``pooling`` and its data; a list of every file that a start of Python downloads, with
+sizes and hashes; and nothing else. The compiled packages are those of the Pyodide
+distribution (``pyodide.json``): the list names its public CDN, unless the environment
+variable ``BOOK_PYODIDE`` names a folder with its files, which then become a part of
+the site, so that the site asks nothing of anybody else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import PackageNotFoundError, distribution
+import io
+import json
+import os
+from pathlib import Path
+import shutil
+import zipfile
+
+from packaging.requirements import Requirement
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+
+from _sphinx.live import pyodide_lock
+
+ROOT = Path(__file__).resolve().parents[3]
+FOLDER = "live"
+#: The Python side of the live cells: modules that the worker imports.
+SESSION = ROOT / "book" / "live" / "python" / "live"
+
+#: What a requirement's marker is asked about.
+BROWSER = {
+    "sys_platform": "emscripten",
+    "platform_system": "Emscripten",
+    "platform_machine": "wasm32",
+    "platform_python_implementation": "CPython",
+    "implementation_name": "cpython",
+    "os_name": "posix",
+    "python_version": "3.14",
+    "python_full_version": "3.14.0",
+    "extra": "",
+}
+#: Requirements that no cell comes to import in the browser.
+UNUSED = {
+    "fonttools",  # embeds fonts in PDF files
+    "numba",  # compiles machine code, and so does llvmlite
+    "llvmlite",
+    "pygments",  # rich colours source code with it, when asked to
+    "setuptools",  # compiles C for PyTensor; session.py says what stands in for it
+    "tzdata",  # no time zones here
+}
+#: Parts of packages that nobody runs here.
+SKIPPED_FOLDERS = {"tests", "test", "d3viz", "sboms"}
+SKIPPED_SUFFIXES = {
+    ".c", ".cc", ".exe", ".h", ".nc", ".pyc", ".pyi", ".pyx", ".pxd", ".so",
+}
+
+
+def needed(name: str, extras=()) -> list[Requirement]:
+    """What a distribution requires in the browser."""
+    try:
+        lines = distribution(name).requires or ()
+    except PackageNotFoundError as error:
+        raise ExtensionError(
+            f"{name} is not installed, and live cells need it: "
+            "install requirements.txt"
+        ) from error
+    found = [Requirement(line) for line in lines]
+    return [
+        requirement
+        for requirement in found
+        if requirement.marker is None
+        or any(
+            requirement.marker.evaluate(BROWSER | {"extra": extra})
+            for extra in ("", *extras)
+        )
+    ]
+
+
+def pure(requirements: list[Requirement]) -> list[tuple[str, Path]]:
+    """The files of the pure-Python distributions that these come to.
+
+    Returns pairs of a path in site-packages and a path on this disk.
+    """
+    served = {file.get("package") for file in pyodide_lock.read()["files"]}
+    done, files = set(), []
+    while requirements:
+        requirement = requirements.pop()
+        name = requirement.name.lower().replace("_", "-")
+        todo = {"", *requirement.extras} - {
+            extra for extra in ("", *requirement.extras) if (name, extra) in done
+        }
+        if not todo or name in served | UNUSED:
+            continue
+        if (name, "") not in done:
+            files += [
+                (str(file), Path(file.locate()))
+                for file in distribution(name).files or ()
+                if wanted(Path(str(file))) and Path(file.locate()).is_file()
+            ]
+        done |= {(name, extra) for extra in todo}
+        requirements += needed(name, todo)
+    return files
+
+
+def wanted(path: Path) -> bool:
+    if path.is_absolute() or ".." in path.parts:
+        return False
+    if path.suffix in SKIPPED_SUFFIXES or SKIPPED_FOLDERS & set(path.parts):
+        return False
+    if path.parent.name.endswith(".dist-info"):
+        # importlib.metadata reads no more than this.
+        return path.name in ("METADATA", "entry_points.txt")
+    return not path.parent.parent.name.endswith(".dist-info")
+
+
+def ours() -> list[tuple[str, Path]]:
+    """The module with its data, as in its wheel, and the session."""
+    code, data = ROOT / "code", ROOT / "data"
+    files = [
+        *((str(path.relative_to(code)), path) for path in code.glob("pooling/**/*")),
+        *((f"pooling/_data/{path.name}", path) for path in data.iterdir()),
+        *((f"live/{path.name}", path) for path in SESSION.glob("*.py")),
+        ("live/dark_mode.py", ROOT / "book/_sphinx/content/dark_mode.py"),
+    ]
+    return [
+        (name, path)
+        for name, path in files
+        if path.is_file() and path.suffix != ".pyc"
+    ]
+
+
+def archive() -> bytes:
+    """All of it as one zip file, the same bytes whenever the contents are."""
+    files = dict(ours()) | dict(pure(needed("borrowing-strength")))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as made:
+        for name in sorted(files):
+            # A date would make another archive of the same files.
+            entry = zipfile.ZipInfo(Path(name).as_posix(), (1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            made.writestr(entry, files[name].read_bytes())
+    return buffer.getvalue()
+
+
+def publish(folder: Path, pyodide: Path | None) -> None:
+    """Write the archive and the list of files into a folder of the site."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = pyodide_lock.read()
+    base = lock["cdn"]
+    if pyodide is not None:
+        if wrong := pyodide_lock.missing(pyodide):
+            raise ExtensionError(
+                f"BOOK_PYODIDE={pyodide} lacks the official {', '.join(wrong)}"
+            )
+        base = "pyodide/"
+        (folder / base).mkdir(exist_ok=True)
+        for file in lock["files"]:
+            shutil.copyfile(pyodide / file["name"], folder / base / file["name"])
+    contents = archive()
+    digest = hashlib.sha256(contents).hexdigest()
+    name = f"packages-{digest[:16]}.zip"
+    for old in folder.glob("packages-*.zip"):
+        if old.name != name:
+            old.unlink()
+    (folder / name).write_bytes(contents)
+    files = [
+        *({**file, "url": base + file["name"]} for file in lock["files"]),
+        {
+            "name": name,
+            "kind": "wheel",
+            "package": "pooling",
+            "size": len(contents),
+            "sha256": digest,
+            "url": name,
+        },
+    ]
+    for file in files:
+        del file["name"]
+    listed = {"version": lock["version"], "info": lock["info"], "files": files}
+    (folder / "files.json").write_text(json.dumps(listed, indent=1))
+
+
+def finish(app: Sphinx, exception) -> None:
+    if exception is None and app.builder.format == "html":
+        pyodide = os.environ.get("BOOK_PYODIDE")
+        publish(Path(app.outdir) / FOLDER, Path(pyodide) if pyodide else None)
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("build-finished", finish)

@@ -1,0 +1,66 @@
+"""Links to the repository that hosts the build, and to none otherwise.
+
+The address comes from the continuous-integration service that builds the book:
+a fork gets its own links, a build at home gets none.
+"""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import urlsplit
+
+from sphinx.application import Sphinx
+
+#: The branch with the notebooks and their wheel.
+BRANCH = "notebooks"
+
+
+def repository(environ=os.environ) -> dict[str, str]:
+    """Address and branch of the hosting repository; empty where there is none."""
+    if server := environ.get("GITHUB_SERVER_URL"):
+        name, branch = environ.get("GITHUB_REPOSITORY"), environ.get("GITHUB_REF_NAME")
+        return {"url": f"{server}/{name}", "branch": branch} if name and branch else {}
+    if url := environ.get("CI_PROJECT_URL"):
+        return {"url": url, "branch": environ.get("CI_DEFAULT_BRANCH", "main")}
+    return {}
+
+
+def github(environ=os.environ) -> str:
+    """Owner and name of the repository, where the service is GitHub's own."""
+    host = urlsplit(environ.get("GITHUB_SERVER_URL", "")).hostname
+    return environ.get("GITHUB_REPOSITORY", "") if host == "github.com" else ""
+
+
+def site(environ=os.environ) -> str:
+    """Address of the site, with a slash at its end; empty where nobody says."""
+    found = environ.get("BOOK_URL") or environ.get("CI_PAGES_URL") or ""
+    return found and found.rstrip("/") + "/"
+
+
+def files(environ=os.environ) -> str:
+    """Address of the folder with the notebooks' wheel; empty where there is none.
+
+    The site's, or else that of the branch to which the workflow publishes the
+    notebooks, since Colab opens them from a branch alone.
+    """
+    if found := site(environ):
+        return f"{found}notebooks"
+    return f"{repository(environ)['url']}/raw/{BRANCH}" if github(environ) else ""
+
+
+def add_links(app: Sphinx, config) -> None:
+    """Turn the theme's repository buttons on, where there is a repository."""
+    found = repository()
+    if not found:
+        return
+    config.html_theme_options.update(
+        repository_url=found["url"],
+        repository_branch=found["branch"],
+        use_repository_button=True,
+        use_edit_page_button=True,
+        use_issues_button=True,
+    )
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("config-inited", add_links)
