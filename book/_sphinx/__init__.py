@@ -36,7 +36,7 @@ PARTS = (
     lists,  # {list-of}: the figures and exercises of the book
     term_index,  # lead each entry of the index to the section it stands in
     # While a page is written
-    figures,  # require alternative texts, set sizes, draw figures for dark mode
+    figures,  # require alternative texts, and give images their sizes
     cells,  # mark the code cells that a reader can run, and link their scripts
     mathematics,  # set formulas with KaTeX
     description,  # describe the page in a sentence

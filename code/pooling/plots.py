@@ -9,6 +9,8 @@ Colours are those of `COLORS`. The site swaps each for its dark twin in
 transparency, never a colour map.
 """
 
+import io
+
 from matplotlib import ticker
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,6 +30,7 @@ __all__ = [
     "ridges",
     "shrinkage",
     "spread_labels",
+    "svg",
     "trace",
 ]
 
@@ -71,6 +74,38 @@ MARKERS = {
 
 _LABEL_SIZE = 9.5  # points; no letter is smaller, or a phone could not show it
 _ROW = 0.3  # inches a group needs beside its label
+
+
+def svg(figure) -> str:
+    """A figure as an SVG that is light on a light page and dark on a dark one.
+
+    Each colour of `PALETTE` becomes a CSS variable, which has the palette's second
+    colour where the reader prefers dark pages. Other colours stay as they are.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+
+    Returns
+    -------
+    str
+    """
+    drawing = io.StringIO()
+    # Its own colours, not those that a reader's settings have for saved figures.
+    colours = {"facecolor": figure.get_facecolor(), "edgecolor": "none"}
+    figure.savefig(drawing, format="svg", bbox_inches="tight", **colours)
+    text, used = drawing.getvalue(), {}
+    for name, (light, dark) in PALETTE.items():
+        if light in text:
+            text = text.replace(light, f"var(--{name})")
+            used[name] = light, dark
+    light, dark = (
+        ";".join(f"--{name}:{pair[place]}" for name, pair in used.items())
+        for place in (0, 1)
+    )
+    style = f":root{{{light}}}@media (prefers-color-scheme:dark){{:root{{{dark}}}}}"
+    # Matplotlib's own style element is the first.
+    return text.replace('<style type="text/css">', f"<style>{style}", 1)
 
 
 def shrinkage(

@@ -24,32 +24,6 @@ ROOT = Path(__file__).resolve().parents[2]
 # Figures
 
 
-def svg(*colours: str) -> str:
-    paths = "".join(f'<path style="stroke: {colour}"/>' for colour in colours)
-    return f'<svg width="72pt" height="36pt" viewBox="0 0 72 36">{paths}</svg>'
-
-
-def test_every_colour_of_a_figure_has_its_dark_twin():
-    drawn = figures.two_coloured(svg(*plots.COLORS.values()))
-    light, dark = re.search(r"<style>(.*)@media(.*)</style>", drawn).groups()
-    assert "prefers-color-scheme:dark" in dark
-    for name, (on_light, on_dark) in plots.PALETTE.items():
-        assert f"--{name}:{on_light}" in light
-        assert f"--{name}:{on_dark}" in dark
-        assert f'style="stroke: var(--{name})"' in drawn
-
-
-def test_colours_are_found_in_capitals_too_and_others_left_alone():
-    drawn = figures.two_coloured(svg(plots.COLORS["ink"].upper(), "#123456"))
-    assert "stroke: var(--ink)" in drawn and "stroke: #123456" in drawn
-    assert "--bad" not in drawn
-
-
-def test_a_figure_without_the_book_s_colours_is_refused():
-    with pytest.raises(ValueError, match="no colour of pooling.plots.PALETTE"):
-        figures.two_coloured(svg("#000000", "#ffffff"))
-
-
 def test_pictures_keep_room_and_wait_below_the_first():
     drawn = '<img src="../_images/a.svg" style="width: 530px; height: 349px;" />'
     first, second = light_pages.images(f"<p>{drawn}{drawn}</p>").split("<img ")[1:]
@@ -60,22 +34,21 @@ def test_pictures_keep_room_and_wait_below_the_first():
         light_pages.images('<img src="_images/a.svg" style="width: 7em;" />')
 
 
-def test_figures_of_a_finished_build_are_coloured_once(tmp_path):
-    (tmp_path / "_images").mkdir()
-    figure = tmp_path / "_images" / "a.svg"
-    figure.write_text(svg(plots.COLORS["ink"]), encoding="utf-8")
-    builder = SimpleNamespace(
-        format="html",
-        imagedir="_images",
-        images={"book/a.svg": "a.svg", "book/b.png": "b.png"},
-    )
-    app = SimpleNamespace(outdir=tmp_path, builder=builder)
-    figures.recolour(app, None)
-    once = figure.read_text(encoding="utf-8")
-    figures.recolour(app, None)
-    assert once == figure.read_text(encoding="utf-8")
-    assert once.count("prefers-color-scheme") == 1
-    assert [file.name for file in figure.parent.iterdir()] == ["a.svg"]
+@pytest.mark.parametrize(
+    ("size", "found"),
+    [('width="72pt" height="36.4pt"', (96, 49)), ('width="1pt" height="1pt"', (1, 1))],
+)
+def test_the_size_of_a_drawing_is_read_in_pixels(tmp_path, size, found):
+    path = tmp_path / "a.svg"
+    path.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" {size}/>')
+    assert figures.svg_size(path) == found
+
+
+def test_a_drawing_without_a_size_in_points_is_refused(tmp_path):
+    path = tmp_path / "a.svg"
+    path.write_text('<svg xmlns="http://www.w3.org/2000/svg" width="3in"/>')
+    with pytest.raises(ValueError, match="must give its size in points"):
+        figures.svg_size(path)
 
 
 # What a chapter's results depend on
@@ -88,7 +61,7 @@ def project(tmp_path):
         "code/pooling/book.mplstyle": "lines.linewidth: 1\n",
         "data/radon.csv": "county\nAitkin\n",
         "data/radon.yml": "title: Radon\n",
-        "book/_sphinx/executing/kernel_profile/quiet.py": "pass\n",
+        "book/_sphinx/executing/kernel_profile/startup.py": "pass\n",
         "book/pooling/radon.md": "# How much to pool?\n",
         "requirements.txt": "numpy==2.2.0\n",
         "README.md": "# Book\n",
@@ -108,7 +81,7 @@ def project(tmp_path):
         "code/pooling/new.py",
         "data/radon.csv",
         "data/new.csv.gz",
-        "book/_sphinx/executing/kernel_profile/quiet.py",
+        "book/_sphinx/executing/kernel_profile/startup.py",
         "requirements.txt",
     ],
 )

@@ -2,6 +2,7 @@
 
 from itertools import combinations
 import re
+from xml.etree import ElementTree
 
 import matplotlib
 
@@ -510,3 +511,35 @@ def test_label_lines_needs_a_name_for_each():
         plots.label_lines(lines, ["one"])
     with pytest.raises(ValueError, match="^lines "):
         plots.label_lines([])
+
+
+# On light pages and on dark ones
+
+
+def drawing(*colours: str) -> str:
+    figure, ax = plt.subplots()
+    for colour in colours:
+        ax.plot([0, 1], color=colour)
+    text = plots.svg(figure)
+    plt.close(figure)
+    return text
+
+
+def test_every_colour_of_a_figure_has_its_dark_twin():
+    text = drawing(*plots.COLORS.values())
+    style = next(e for e in ElementTree.fromstring(text).iter() if "style" in e.tag)
+    light, dark = style.text.split("@media (prefers-color-scheme:dark)")
+    for name, (on_light, on_dark) in plots.PALETTE.items():
+        assert f"--{name}:{on_light}" in light
+        assert f"--{name}:{on_dark}" in dark
+        assert f"stroke: var(--{name})" in text
+        assert f"stroke: {on_light}" not in text
+
+
+def test_other_colours_are_left_alone():
+    text = drawing("#123456")
+    assert "stroke: #123456" in text and "--bad" not in text
+
+
+def test_lines_keep_their_joins_beside_the_colours():
+    assert "*{stroke-linejoin: round; stroke-linecap: butt}" in drawing("black")

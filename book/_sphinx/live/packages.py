@@ -124,7 +124,6 @@ def ours() -> list[tuple[str, Path]]:
         *((str(path.relative_to(code)), path) for path in code.glob("pooling/**/*")),
         *((f"pooling/_data/{path.name}", path) for path in data.iterdir()),
         *((f"live/{path.name}", path) for path in SESSION.glob("*.py")),
-        ("live/dark_mode.py", ROOT / "book/_sphinx/content/dark_mode.py"),
     ]
     return [
         (name, path)

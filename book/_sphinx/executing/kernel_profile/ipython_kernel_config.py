@@ -4,10 +4,10 @@ from pathlib import Path
 
 c = get_config()  # noqa: F821 (IPython provides it)
 
-# Figures as drawings: sharp at any size, and their colours can follow the page.
-c.InlineBackend.figure_formats = {"svg"}
+# startup.py says how a figure is drawn.
+c.InlineBackend.figure_formats = set()
 # Kernels side by side would wait for each other's history.
 c.HistoryManager.enabled = False
 # It would warn that kernel and build talk over this machine's loopback.
 c.IPKernelApp.log_level = "ERROR"
-c.InteractiveShellApp.exec_files = [str(Path(__file__).with_name("quiet.py"))]
+c.InteractiveShellApp.exec_files = [str(Path(__file__).with_name("startup.py"))]
