@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 import sys
 from typing import NamedTuple
+import warnings
 
 import arviz as az
 import numpy as np
+import xarray as xr
 
 #: Where :func:`check` leaves its record in the metadata of a cell's output.
 RECORD = "pooling.fit"
@@ -22,19 +24,31 @@ class Thresholds(NamedTuple):
 
     R-hat and both effective sample sizes as recommended by Vehtari, Gelman,
     Simpson, Carpenter and Bürkner (2021); E-BFMI as by Betancourt (2017) and
-    in Stan's diagnostics.
+    in Stan's diagnostics; the share of draws at the maximum tree depth in any one
+    chain as in PyMC's own check.
     """
 
     rhat: float = 1.01
     ess: int = 400
     divergences: int = 0
+    treedepth: float = 0.05
     ebfmi: float = 0.3
 
 
 THRESHOLDS = Thresholds()
 
 #: The names of the ways in which a fit can be unsound, as ``expect`` takes them.
-FAILURES = ("divergences", "rhat", "ess", "ebfmi", "finite")
+FAILURES = ("divergences", "treedepth", "rhat", "ess", "ebfmi", "finite")
+#: What the statistics of a sampler are needed for, in the words of the printed line.
+NEED_STATISTICS = {
+    "divergences": "divergences",
+    "treedepth": "tree depth",
+    "ebfmi": "E-BFMI",
+}
+#: The flag of a draw whose trajectory was stopped at the maximum tree depth: PyMC
+#: writes the first and nutpie the second. NumPyro records the depth alone, and not
+#: what the maximum was, so its fits can't be checked for this.
+TREE_DEPTH_FLAGS = ("reached_max_treedepth", "maxdepth_reached")
 
 
 class UnsoundFit(RuntimeError):
@@ -53,23 +67,27 @@ class Diagnosis:
         The library that drew the samples.
     chains, draws : int
         Number of chains, and of draws kept in each.
-    quantities : int
-        How many scalar quantities were checked; constants are left out.
+    quantities, constants : int
+        How many scalar quantities were checked, and how many were left out because
+        all their draws are equal.
     rhat, ess_bulk, ess_tail : float
         The largest rank-normalised split R-hat, and the smallest bulk and tail
         effective sample sizes.
     rhat_of, ess_bulk_of, ess_tail_of : str
         The quantities that these belong to.
-    divergences : int
+    divergences : int or None
         Divergent transitions after tuning, over all chains.
+    treedepth : float or None
+        The share of draws at the maximum tree depth, in the chain with the most.
     ebfmi : float or None
-        The smallest energy Bayesian fraction of missing information over
-        chains; None where the sampler records no energy.
+        The smallest energy Bayesian fraction of missing information over chains.
+    unchecked : tuple of str
+        Which of ``divergences``, ``treedepth`` and ``ebfmi`` could not be checked,
+        and are None, because the fit does not hold what they are computed from.
     seconds : float or None
         Wall-clock time that the sampler reports for sampling, in seconds.
     failures : tuple of str
-        Which of ``divergences``, ``rhat``, ``ess``, ``ebfmi`` and ``finite``
-        the fit fails.
+        Which of `FAILURES` the fit has.
     """
 
     name: str | None
@@ -77,20 +95,23 @@ class Diagnosis:
     chains: int
     draws: int
     quantities: int
+    constants: int
     rhat: float
     rhat_of: str
     ess_bulk: float
     ess_bulk_of: str
     ess_tail: float
     ess_tail_of: str
-    divergences: int
+    divergences: int | None
+    treedepth: float | None
     ebfmi: float | None
+    unchecked: tuple[str, ...]
     seconds: float | None
     failures: tuple[str, ...]
 
     @property
     def sound(self) -> bool:
-        """Whether nothing failed."""
+        """Whether nothing failed, as far as it could be checked."""
         return not self.failures
 
     def summary(self) -> str:
@@ -101,11 +122,21 @@ class Diagnosis:
             f"effective sample size at least {self.ess_bulk:,.0f} in the bulk "
             f"({self.ess_bulk_of}) and {self.ess_tail:,.0f} in the tails "
             f"({self.ess_tail_of})",
-            f"{self.divergences or 'no'} divergence"
-            + ("s" if self.divergences != 1 else ""),
         ]
+        if self.divergences is not None:
+            plural = "" if self.divergences == 1 else "s"
+            parts.append(f"{self.divergences or 'no'} divergence{plural}")
+        if self.treedepth is not None:
+            share = _percent(self.treedepth)
+            parts.append(f"{share} at the maximum tree depth")
         if self.ebfmi is not None:
             parts.append(f"E-BFMI at least {self.ebfmi:.2f}")
+        if self.constants:
+            plural = "" if self.constants == 1 else "s"
+            parts.append(f"{self.constants} constant{plural} left out")
+        if self.unchecked:
+            names = ", ".join(NEED_STATISTICS[name] for name in self.unchecked)
+            parts.append(f"not recorded, so not checked: {names}")
         return "; ".join(parts)
 
     def __str__(self) -> str:
@@ -115,6 +146,9 @@ class Diagnosis:
 
 def diagnose(idata, *, name: str | None = None) -> Diagnosis:
     """Compute the diagnostics of a fit, without judging it.
+
+    R-hat and effective sample sizes are those of ``arviz.summary``; divergences, tree
+    depth and E-BFMI those of ``arviz.diagnose``.
 
     Parameters
     ----------
@@ -149,32 +183,22 @@ def diagnose(idata, *, name: str | None = None) -> Diagnosis:
             f"{chains} chains of {draws} draws"
         )
 
-    finite, varies = _finite_and_varying(posterior)
-    # A constant divides zero by zero here; what comes of it is not looked at.
-    with np.errstate(invalid="ignore", divide="ignore"):
-        rhats = az.rhat(posterior)
-        bulks = az.ess(posterior, method="bulk")
-        tails = az.ess(posterior, method="tail")
-    rhat, rhat_of = _worst(rhats, varies, np.nanargmax)
-    bulk, bulk_of = _worst(bulks, varies, np.nanargmin)
-    tail, tail_of = _worst(tails, varies, np.nanargmin)
-    stats = groups["sample_stats"] if "sample_stats" in groups else {}
-    divergences = int(stats["diverging"].sum()) if "diverging" in stats else 0
-    ebfmi = _ebfmi(stats["energy"]) if "energy" in stats else None
+    finite, quantities, constants = _quantities(posterior)
+    rhat, rhat_of = _worst(quantities["r_hat"], max)
+    bulk, bulk_of = _worst(quantities["ess_bulk"], min)
+    tail, tail_of = _worst(quantities["ess_tail"], min)
+    statistics = _statistics(groups, posterior)
 
-    failures = []
-    if divergences > THRESHOLDS.divergences:
-        failures.append("divergences")
-    # Written so that NaN, which compares false with everything, fails.
-    if not rhat < THRESHOLDS.rhat:
-        failures.append("rhat")
-    if not min(bulk, tail) >= THRESHOLDS.ess:
-        failures.append("ess")
-    if ebfmi is not None and not ebfmi >= THRESHOLDS.ebfmi:
-        failures.append("ebfmi")
-    if not finite:
-        failures.append("finite")
-
+    fails = {
+        "divergences": (statistics["divergences"] or 0) > THRESHOLDS.divergences,
+        "treedepth": (statistics["treedepth"] or 0) > THRESHOLDS.treedepth,
+        # Written so that NaN, which compares false with everything, fails.
+        "rhat": not rhat < THRESHOLDS.rhat,
+        "ess": not min(bulk, tail) >= THRESHOLDS.ess,
+        "ebfmi": statistics["ebfmi"] is not None
+        and not statistics["ebfmi"] >= THRESHOLDS.ebfmi,
+        "finite": not finite,
+    }
     attrs = groups["posterior"].attrs
     seconds = attrs.get("sampling_time")
     return Diagnosis(
@@ -182,22 +206,26 @@ def diagnose(idata, *, name: str | None = None) -> Diagnosis:
         sampler=str(attrs.get("inference_library", "unknown")),
         chains=chains,
         draws=draws,
-        quantities=int(sum(mask.sum() for mask in varies.values())),
+        quantities=len(quantities),
+        constants=constants,
         rhat=rhat,
         rhat_of=rhat_of,
         ess_bulk=bulk,
         ess_bulk_of=bulk_of,
         ess_tail=tail,
         ess_tail_of=tail_of,
-        divergences=divergences,
-        ebfmi=ebfmi,
+        **statistics,
+        unchecked=tuple(name for name in NEED_STATISTICS if statistics[name] is None),
         seconds=None if seconds is None else float(seconds),
-        failures=tuple(failures),
+        failures=tuple(name for name in FAILURES if fails[name]),
     )
 
 
-def check(idata, expect=None, *, name: str | None = None) -> None:
+def check(idata, expect=None, *, allow=None, name: str | None = None) -> None:
     """Say in one line whether a fit is sound, and stop where it is not.
+
+    What the fit does not record can't be checked, and the line says so: draws without
+    the sampler's statistics show no divergences, and may have had many.
 
     Parameters
     ----------
@@ -205,8 +233,11 @@ def check(idata, expect=None, *, name: str | None = None) -> None:
         What ``pm.sample`` returns.
     expect : str or sequence of str, optional
         The failures that this fit is there to show, out of ``"divergences"``,
-        ``"rhat"``, ``"ess"``, ``"ebfmi"`` and ``"finite"``. Exactly these must
-        occur: one more is unsound, one fewer means that the lesson is gone.
+        ``"treedepth"``, ``"rhat"``, ``"ess"``, ``"ebfmi"`` and ``"finite"``. Each of
+        these must occur, or the lesson is gone.
+    allow : str or sequence of str, optional
+        Failures that such a fit may have as well, since they occur with some seeds and
+        not with others. Any other failure is unsound.
     name : str, optional
         What to call the fit; the name of the variable that holds it by default.
 
@@ -215,14 +246,17 @@ def check(idata, expect=None, *, name: str | None = None) -> None:
     UnsoundFit
         If the fit fails where it should not, or does not where it should.
     ValueError
-        If `expect` names no known failure, or `idata` cannot be checked.
+        If `expect` or `allow` names no known failure, if there is something to allow
+        and nothing to expect, or if `idata` cannot be checked.
     """
-    expected = _expected(expect)
+    expected, allowed = _known("expect", expect), _known("allow", allow)
+    if allowed and not expected:
+        raise ValueError("allow goes with expect: say which failures the fit must show")
     diagnosis = diagnose(idata, name=name or _name_of(idata, sys._getframe(1)))
     found = set(diagnosis.failures)
     label = f"{diagnosis.name}: " if diagnosis.name else ""
 
-    if unexpected := sorted(found - expected):
+    if unexpected := sorted(found - expected - allowed):
         raise UnsoundFit(
             f"{label}this fit is unsound ({', '.join(unexpected)}): "
             f"{diagnosis.summary()}"
@@ -232,58 +266,80 @@ def check(idata, expect=None, *, name: str | None = None) -> None:
             f"{label}this fit was to show {', '.join(missing)}, and does not: "
             f"{diagnosis.summary()}"
         )
-    _show(diagnosis, expected, label)
+    _show(diagnosis, expected, allowed, label)
 
 
-def _expected(expect) -> set[str]:
-    """`expect` as a set of known failures."""
-    if expect is None:
+def _known(argument: str, names) -> set[str]:
+    """Names of failures as a set, all of them known."""
+    if names is None:
         return set()
-    names = {expect} if isinstance(expect, str) else set(expect)
+    names = {names} if isinstance(names, str) else set(names)
     if unknown := sorted(map(str, names - set(FAILURES))):
         raise ValueError(
-            f"expect must name failures out of {', '.join(FAILURES)}; "
+            f"{argument} must name failures out of {', '.join(FAILURES)}; "
             f"got {', '.join(unknown)}"
         )
     return names
 
 
-def _finite_and_varying(posterior):
-    """Whether all draws are finite, and by variable which entries vary.
+def _quantities(posterior: xr.Dataset):
+    """Whether all draws are finite, a row a varying quantity, and the constants.
 
     A constant, such as the corner of a correlation matrix, has no R-hat.
     """
-    finite, varies = True, {}
-    for name, draws in posterior.data_vars.items():
-        draws = draws.transpose("chain", "draw", ...)
-        finite &= bool(np.isfinite(draws.values).all())
-        varies[name] = np.ptp(draws.values, axis=(0, 1)) != 0
-    return finite, varies
+    # Without this, ArviZ can't compute quantiles of true and false.
+    numbers = posterior.map(lambda draws: draws.astype(float))
+    first = numbers.isel(chain=0, draw=0)
+    # Where a draw is NaN, it differs from the first: such a quantity is no constant.
+    varies = (numbers != first).any(("chain", "draw"))
+    finite = all(bool(np.isfinite(draws).all()) for draws in numbers.values())
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        # Constants, infinite draws and NaN: judged here, not by a warning.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        table = az.summary(numbers, kind="diagnostics", round_to="none")
+    keep = np.concatenate([varies[name].values.ravel() for name in numbers.data_vars])
+    return finite, table[keep], int((~keep).sum())
 
 
-def _worst(values, varies, pick):
-    """The extreme of a diagnostic over the entries that vary, and its label."""
-    entries = []
-    for name, mask in varies.items():
-        array = values[name]
-        for index in np.argwhere(mask):
-            entry = array[tuple(index)] if index.size else array
-            labels = ", ".join(str(entry.coords[dim].item()) for dim in array.dims)
-            label = f"{name}[{labels}]" if labels else name
-            entries.append((float(entry), label))
-    if not entries:
+def _worst(column, pick) -> tuple[float, str]:
+    """The extreme of a diagnostic, and the quantity that it belongs to."""
+    if column.empty:
         return float("nan"), "nothing varies"
-    numbers = np.array([number for number, _ in entries])
     # A NaN here is worse than any number: the quantity has no diagnostic.
-    where = np.flatnonzero(np.isnan(numbers))
-    return entries[where[0] if where.size else pick(numbers)]
+    unknown = column[column.isna()]
+    value = unknown.iloc[0] if len(unknown) else pick(column)
+    where = unknown.index[0] if len(unknown) else column.index[column == value][0]
+    return float(value), str(where)
 
 
-def _ebfmi(energy) -> float:
-    """The smallest E-BFMI over chains (Betancourt 2016, eq. 13)."""
-    energy = energy.transpose("chain", "draw").values
-    steps = np.square(np.diff(energy, axis=1)).mean(axis=1)
-    return float((steps / energy.var(axis=1)).min())
+def _statistics(groups, posterior: xr.Dataset) -> dict:
+    """What the sampler's own statistics say; None where they do not say it."""
+    found = dict.fromkeys(NEED_STATISTICS)
+    if "sample_stats" not in groups:
+        return found
+    stats = groups["sample_stats"].to_dataset()
+    flag = next((name for name in TREE_DEPTH_FLAGS if name in stats), None)
+    if flag is not None:
+        found["treedepth"] = float(stats[flag].mean("draw").max())
+    one = posterior[[next(iter(posterior.data_vars))]]
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)
+        _, said = az.diagnose(
+            xr.DataTree.from_dict({"posterior": one, "sample_stats": stats}),
+            show_diagnostics=False,
+            return_diagnostics=True,
+        )
+    if "divergent" in said:
+        found["divergences"] = said["divergent"]["n_divergent"]
+    # The energy of a draw is compared with that of the one before.
+    if "bfmi" in said and not _thinned(stats):
+        found["ebfmi"] = float(np.min(said["bfmi"]["bfmi_values"]))
+    return found
+
+
+def _thinned(stats: xr.Dataset) -> bool:
+    """Whether draws between those that are kept have been dropped."""
+    return bool(np.median(np.diff(stats.get_index("draw"))) > 1)
 
 
 def _name_of(idata, frame) -> str | None:
@@ -295,16 +351,24 @@ def _name_of(idata, frame) -> str | None:
     return None
 
 
-def _show(diagnosis: Diagnosis, expected: set[str], label: str) -> None:
+def _percent(share: float) -> str:
+    """A share of draws in words: none of them, fewer than 1%, or a whole per cent."""
+    if share == 0:
+        return "no draw"
+    return "under 1% of draws" if share < 0.01 else f"{share:.0%} of draws"
+
+
+def _show(diagnosis: Diagnosis, expected, allowed, label: str) -> None:
     """Print the line, with the record beside it where a notebook can keep it."""
     if expected:
-        line = f"✗ {label}fails as it should ({', '.join(sorted(expected))}); "
+        line = f"✗ {label}fails as it should ({', '.join(diagnosis.failures)}); "
     else:
         line = f"✓ {label}"
     line += diagnosis.summary()
     record = {
         **asdict(diagnosis),
         "expect": sorted(expected),
+        "allow": sorted(allowed),
         "thresholds": THRESHOLDS._asdict(),
     }
     shell = sys.modules.get("IPython")

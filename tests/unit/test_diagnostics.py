@@ -5,16 +5,25 @@ import math
 
 import arviz as az
 import numpy as np
+import pymc as pm
 import pytest
+import xarray as xr
 
 import pooling
 from pooling import diagnostics
 
 CHAINS, DRAWS = 4, 1000
+QUIET = {"chains": 4, "cores": 1, "random_seed": 1, "progressbar": False}
 
 
-def fit(*, draws=DRAWS, diverging=0, random_walk=False, energy=True, **changes):
-    """Independent draws of `mu` and of `theta` by school, and their statistics."""
+def fit(
+    *, draws=DRAWS, diverging=0, deep=0, random_walk=False, energy=True, **changes
+):
+    """Independent draws of `mu` and of `theta` by school, and their statistics.
+
+    The first `diverging` draws of the first chain diverge, and the trajectories of the
+    first `deep` reach the maximum tree depth.
+    """
     rng = np.random.default_rng(1)
     posterior = {
         "mu": rng.normal(size=(CHAINS, draws)),
@@ -25,7 +34,9 @@ def fit(*, draws=DRAWS, diverging=0, random_walk=False, energy=True, **changes):
     steps = rng.normal(size=(CHAINS, draws))
     flags = np.zeros((CHAINS, draws), bool)
     flags.flat[:diverging] = True
-    stats = {"diverging": flags}
+    too_deep = np.zeros((CHAINS, draws), bool)
+    too_deep.flat[:deep] = True
+    stats = {"diverging": flags, "reached_max_treedepth": too_deep}
     if energy:
         stats["energy"] = steps.cumsum(axis=1) if random_walk else steps
     return az.from_dict(
@@ -113,7 +124,119 @@ def test_an_energy_that_walks_fails():
 def test_a_sampler_without_energy_has_no_ebfmi():
     found = pooling.diagnose(fit(energy=False))
     assert found.ebfmi is None and found.sound
-    assert "E-BFMI" not in str(found)
+    assert str(found).endswith("; not recorded, so not checked: E-BFMI")
+
+
+def test_a_tree_depth_at_its_maximum_fails_above_five_per_cent_of_a_chain():
+    assert failures(fit(deep=DRAWS // 20)) == set()
+    found = pooling.diagnose(fit(deep=DRAWS // 20 + 1))
+    assert found.failures == ("treedepth",)
+    assert found.treedepth == pytest.approx(0.051)
+    every = pooling.diagnose(fit(deep=CHAINS * DRAWS))
+    assert "100% of draws at the maximum tree depth" in str(every)
+
+
+@pytest.mark.parametrize(
+    ("deep", "words"),
+    [(0, "no draw"), (1, "under 1% of draws"), (20, "2% of draws")],
+)
+def test_the_share_of_draws_at_the_maximum_tree_depth_is_said(deep, words):
+    summary = pooling.diagnose(fit(deep=deep)).summary()
+    assert f"; {words} at the maximum tree depth" in summary
+
+
+def test_nutpie_names_the_tree_depth_otherwise():
+    idata = fit(deep=200)
+    stats = idata["sample_stats"].to_dataset()
+    idata["sample_stats"] = stats.rename(reached_max_treedepth="maxdepth_reached")
+    assert failures(idata) == {"treedepth"}
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_a_fit_does_not_record_is_not_checked_and_the_line_says_so(capsys):
+    draws = az.from_dict({"posterior": {"mu": fit()["posterior"]["mu"].values}})
+    found = pooling.diagnose(draws)
+    assert (found.divergences, found.treedepth, found.ebfmi) == (None, None, None)
+    assert found.unchecked == ("divergences", "treedepth", "ebfmi")
+    pooling.check(draws)
+    line = capsys.readouterr().out.strip()
+    assert line.startswith("✓ draws: ") and "no divergences" not in line
+    assert line.endswith(
+        "; not recorded, so not checked: divergences, tree depth, E-BFMI"
+    )
+
+
+def test_a_depth_without_its_maximum_is_not_checked():
+    """NumPyro records the depth of each draw, and not the largest allowed."""
+    idata = fit()
+    stats = idata["sample_stats"].to_dataset()
+    idata["sample_stats"] = stats.rename(reached_max_treedepth="tree_depth")
+    assert pooling.diagnose(idata).unchecked == ("treedepth",)
+
+
+def test_the_energies_of_thinned_draws_are_not_compared():
+    idata = fit(random_walk=True)
+    assert failures(idata) == {"ebfmi"}
+    assert pooling.diagnose(idata.isel(draw=slice(None, None, 2))).unchecked == (
+        "ebfmi",
+    )
+
+
+def test_merged_chains_are_checked_as_those_of_one_fit():
+    both = xr.DataTree.from_dict(
+        {
+            name: xr.concat([group.to_dataset()] * 2, "chain")
+            for name, group in fit().children.items()
+        }
+    )
+    found = pooling.diagnose(both)
+    assert found.chains == 2 * CHAINS and found.divergences == 0 and found.sound
+
+
+def test_a_fit_read_from_a_file_is_checked_alike(tmp_path):
+    idata = fit(diverging=3, deep=400, theta=lambda x: x)
+    idata.to_zarr(tmp_path / "fit.zarr")
+    read = az.from_zarr(tmp_path / "fit.zarr")
+    assert pooling.diagnose(read) == pooling.diagnose(idata)
+
+
+@pytest.mark.filterwarnings("error")
+def test_counts_and_truth_values_are_checked_as_numbers():
+    def count(x):
+        return np.floor(2 * x).astype(int)
+
+    found = pooling.diagnose(fit(k=count, positive=lambda x: x > 0))
+    assert found.sound and found.quantities == 6
+
+
+@pytest.fixture(scope="module")
+def normal_model():
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 1)
+        pm.Normal("y", mu, 1, observed=np.zeros(5))
+    return model
+
+
+@pytest.mark.parametrize("sampler", ["nutpie", "pymc"])
+def test_what_the_samplers_record_is_found(sampler, normal_model):
+    with normal_model:
+        idata = pm.sample(500, tune=200, nuts_sampler=sampler, **QUIET)
+    found = pooling.diagnose(idata)
+    assert found.sampler == sampler and found.unchecked == ()
+    assert found.divergences == 0 and found.treedepth == 0 and found.ebfmi > 0.3
+
+
+def test_a_sampler_without_gradients_has_no_divergences_to_check(normal_model):
+    with normal_model:
+        idata = pm.sample(500, tune=200, step=pm.Metropolis(), **QUIET)
+    assert pooling.diagnose(idata).unchecked == ("divergences", "treedepth", "ebfmi")
+
+
+def test_draws_from_a_variational_fit_are_one_chain(normal_model):
+    with normal_model:
+        draws = pm.fit(50, progressbar=False, random_seed=1).sample(500)
+    with pytest.raises(ValueError, match="at least 2 chains"):
+        pooling.check(draws)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -131,6 +254,11 @@ def test_constants_are_left_out():
     idata = fit(corner=lambda x: np.ones_like(x))
     found = pooling.diagnose(idata)
     assert found.sound and found.quantities == 4
+    assert found.constants == 1 and "; 1 constant left out" in str(found)
+    # Half of these are constant, and the others are checked.
+    half = fit(matrix=lambda x: np.stack([x, 0 * x], axis=-1))
+    assert pooling.diagnose(half).quantities == 5
+    assert pooling.diagnose(half).constants == 1
 
 
 def test_a_fit_of_constants_alone_is_not_sound():
@@ -145,6 +273,7 @@ def test_a_fit_of_constants_alone_is_not_sound():
         (fit(diverging=3), "divergences"),
         (fit(diverging=3, random_walk=True), ["divergences", "ebfmi"]),
         (fit(mu=runaway), ("ess", "rhat")),
+        (fit(deep=400), "treedepth"),
     ],
 )
 def test_a_failure_that_is_expected_passes(idata, expect, capsys):
@@ -165,6 +294,22 @@ def test_a_failure_that_is_expected_passes(idata, expect, capsys):
 def test_a_failure_more_or_less_stops(idata, expect, says):
     with pytest.raises(pooling.UnsoundFit, match=says):
         pooling.check(idata, expect=expect)
+
+
+def test_a_failure_that_is_allowed_may_occur_or_not(capsys):
+    for idata in (fit(diverging=3), fit(diverging=3, random_walk=True)):
+        pooling.check(idata, expect="divergences", allow="ebfmi", name="lesson")
+    alone, both = capsys.readouterr().out.splitlines()
+    assert alone.startswith("✗ lesson: fails as it should (divergences);")
+    assert both.startswith("✗ lesson: fails as it should (divergences, ebfmi);")
+    with pytest.raises(pooling.UnsoundFit, match=r"unsound \(rhat\)"):
+        pooling.check(
+            fit(diverging=3, mu=runaway), expect=["divergences", "ess"], allow="ebfmi"
+        )
+    with pytest.raises(ValueError, match="allow goes with expect"):
+        pooling.check(fit(), allow="ebfmi")
+    with pytest.raises(ValueError, match="allow must name failures"):
+        pooling.check(fit(diverging=3), expect="divergences", allow="none")
 
 
 @pytest.mark.parametrize("expect", ["divergence", ["rhat", "slow"], "", [3]])
@@ -204,6 +349,7 @@ def test_a_cell_keeps_a_record(displayed):
     record = json.loads(json.dumps(output["metadata"][diagnostics.RECORD]))
     assert record["name"] == "idata"
     assert record["expect"] == record["failures"] == ["divergences"]
+    assert record["allow"] == []
     assert record["divergences"] == 2
     assert record["thresholds"] == diagnostics.THRESHOLDS._asdict()
     numbers = [record[key] for key in ("rhat", "ess_bulk", "ess_tail", "ebfmi")]

@@ -204,6 +204,7 @@ FIT = {
     "ess_bulk": 1234.5,
     "ess_tail": 987.6,
     "divergences": 0,
+    "treedepth": 0.0,
     "ebfmi": 0.987,
     "failures": [],
     "expect": [],
@@ -219,6 +220,7 @@ def test_a_fit_is_a_row_of_the_table():
         "1,234",
         "988",
         "0",
+        "0%",
         "0.99",
         "sound",
     )
@@ -230,7 +232,7 @@ def test_a_fit_that_is_there_to_fail_says_so():
     fit |= {"failures": ["divergences", "ebfmi"], "expect": ["divergences", "ebfmi"]}
     cells = fits_table.cells(fit)
     assert cells[-1] == "fails as it should: divergences, ebfmi"
-    assert cells[6:8] == ("31", "—")
+    assert cells[6:9] == ("31", "0%", "—")
 
 
 # Links to the hosting repository

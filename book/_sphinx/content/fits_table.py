@@ -18,6 +18,7 @@ COLUMNS = (
     "Bulk ESS",
     "Tail ESS",
     "Divergences",
+    "Tree depth",
     "E-BFMI",
     "Verdict",
 )
@@ -63,10 +64,16 @@ def cells(fit: dict) -> tuple[str, ...]:
         f"{fit['rhat']:.3f}",
         f"{fit['ess_bulk']:,.0f}",
         f"{fit['ess_tail']:,.0f}",
-        f"{fit['divergences']:,}",
-        "—" if fit["ebfmi"] is None else f"{fit['ebfmi']:.2f}",
+        _or_dash(fit["divergences"], ","),
+        _or_dash(fit["treedepth"], ".0%"),
+        _or_dash(fit["ebfmi"], ".2f"),
         f"fails as it should: {failures}" if fit["expect"] else "sound",
     )
+
+
+def _or_dash(number: float | None, form: str) -> str:
+    """A number, or a dash where the fit does not record it."""
+    return "—" if number is None else format(number, form)
 
 
 def _row(texts) -> nodes.row:
