@@ -2,9 +2,14 @@
 
 import numpy as np
 
+#: Numbers larger than this, whose squares' products overflow, need another unit; so
+#: do scales that are smaller than one over it.
+LARGEST = 1e100
+
 
 def real_array(name, value, *, ndim_min=0):
     """``value`` as an array of finite floats, or a ``ValueError``."""
+    not_masked(name, value)
     try:
         raw = np.asarray(value)
     except ValueError:
@@ -30,7 +35,19 @@ def real_array(name, value, *, ndim_min=0):
     bad = ~np.isfinite(array)
     if bad.any():
         raise ValueError(f"{name} must be finite, but {_where(name, array, bad)}")
+    bad = np.abs(array) > LARGEST
+    if bad.any():
+        raise ValueError(
+            f"{name} must be at most {LARGEST:g} in size, so that its squares are "
+            f"numbers, but {_where(name, array, bad)}; use a larger unit"
+        )
     return array
+
+
+def not_masked(name, value):
+    """An error if entries of ``value`` are masked: NumPy would use what is below."""
+    if np.ma.is_masked(value):
+        raise ValueError(f"{name} must have no masked entries")
 
 
 def positive_array(name, value, *, ndim_min=0):
@@ -39,6 +56,17 @@ def positive_array(name, value, *, ndim_min=0):
     bad = array <= 0
     if bad.any():
         raise ValueError(f"{name} must be above zero, but {_where(name, array, bad)}")
+    return not_tiny(name, array)
+
+
+def not_tiny(name, array):
+    """``array``, or an error if it has positive numbers that need a smaller unit."""
+    bad = array < 1 / LARGEST
+    if bad.any():
+        raise ValueError(
+            f"{name} must be at least {1 / LARGEST:g}, so that its square is a "
+            f"number, but {_where(name, array, bad)}; use a smaller unit"
+        )
     return array
 
 

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from pooling.exact import _check
 
@@ -32,37 +33,42 @@ class Groups(NamedTuple):
 
 
 def summarise(y, code, labels, x):
-    """Reduce rows to `Groups`."""
-    scale = np.sqrt(np.mean(x**2, axis=0))
+    """Reduce rows to `Groups`, in one pass over them for each column."""
+    peak = np.abs(x).max(axis=0)
+    peak[peak == 0] = 1.0
+    scale = peak * np.sqrt(np.mean((x / peak) ** 2, axis=0))
     scale[scale == 0] = 1.0
     offset = np.linalg.lstsq(x / scale, y, rcond=None)[0] / scale
     residual = y - x @ offset
     if np.abs(residual).max() <= 1e-13 * np.abs(y).max(initial=0):
         residual = np.zeros_like(y)
-    z = np.column_stack([x / scale, residual])
-    count = np.bincount(code)
-    z_mean = (
-        np.stack([np.bincount(code, each) for each in z.T], axis=1) / count[:, None]
-    )
-    deviation = z - z_mean[code]
-    # A column that is constant in a group deviates from its mean by rounding only.
-    size = np.abs(z).max(axis=0)
-    deviation[np.abs(deviation) <= 1e-13 * size] = 0.0
-    sizes, which, groups_of_size = np.unique(
-        count, return_inverse=True, return_counts=True
-    )
-    between = np.zeros((len(sizes), z.shape[1], z.shape[1]))
-    for u in range(len(sizes)):
-        means = z_mean[which == u]
+    count = np.bincount(code, minlength=len(labels))
+    columns = [*(x / scale).T, residual]
+    z_mean, deviations = np.empty((len(count), len(columns))), []
+    for i, z in enumerate(columns):
+        z_mean[:, i] = np.bincount(code, z, minlength=len(count)) / count
+        deviation = z - z_mean[code, i]
+        # A column that is constant in a group deviates from its mean by rounding only.
+        deviation[np.abs(deviation) <= 1e-13 * np.abs(z).max()] = 0.0
+        deviations.append(deviation)
+    within = np.array([[a @ b for b in deviations] for a in deviations])
+    groups_of_size = np.bincount(count)
+    sizes = np.flatnonzero(groups_of_size)
+    between = np.zeros((len(sizes), len(columns), len(columns)))
+    order = np.argsort(count, kind="stable")
+    last = 0
+    for u, groups in enumerate(groups_of_size[sizes]):
+        means = z_mean[order[last : last + groups]]
         between[u] = means.T @ means
+        last += groups
     sd = np.sqrt(np.mean(residual**2))
     return Groups(
         labels=labels,
         count=count,
         z_mean=z_mean,
-        within=deviation.T @ deviation,
+        within=within,
         sizes=sizes.astype(float),
-        groups_of_size=groups_of_size,
+        groups_of_size=groups_of_size[sizes],
         between=between,
         offset=offset,
         scale=scale,
@@ -80,54 +86,57 @@ def encode(name, group, rows):
     """
     values = getattr(group, "cat", group)
     categories = getattr(values, "categories", None)
-    label = as_labels(name, group)
-    if label.shape != (rows,):
+    if categories is None:
+        label = as_labels(name, group)
+        if label.shape == (rows,):
+            return pd.factorize(label, sort=True)
+        code = label
+    else:
+        code = np.asarray(values.codes)
+        missing(name, code < 0)
+    if code.shape != (rows,):
         raise ValueError(
             f"{name} must have one label a row, {rows} in all; "
-            f"its shape is {label.shape}"
+            f"its shape is {code.shape}"
         )
-    found, code = np.unique(label, return_inverse=True)
-    if categories is None:
-        return code, found
-    categories = np.asarray(categories)
-    without = [c for c in categories if c not in set(found.tolist())]
+    count = np.bincount(code, minlength=len(categories))
+    without = [repr(c) for c in categories[count == 0]]
     if without:
         raise ValueError(
-            f"{name} has groups with no rows: {', '.join(map(repr, without[:5]))}"
+            f"{name} has groups with no rows: {', '.join(without[:5])}"
             f"{' and more' if len(without) > 5 else ''}; drop them with "
             "remove_unused_categories()"
         )
-    place = {c: i for i, c in enumerate(categories.tolist())}
-    return np.array([place[f] for f in found.tolist()])[code], categories
+    return code, np.asarray(categories)
 
 
 def as_labels(name, group):
     """A group's labels as a one-dimensional array without missing values."""
+    _check.not_masked(name, group)
     label = np.asarray(group)
     if label.size == 0:
         raise ValueError(f"{name} must not be empty")
+    absent = pd.isna(label)
     if label.dtype.kind == "f":
-        missing = ~np.isfinite(label)
-    elif label.dtype.kind == "O":
-        missing = np.array([v is None or v != v for v in label.ravel()]).reshape(
-            label.shape
-        )
-        if not missing.any():
-            label = label.astype(str) if isinstance(label.flat[0], str) else label
-    else:
-        missing = np.zeros(label.shape, bool)
-    if missing.any():
-        at = int(np.flatnonzero(missing)[0])
+        absent |= np.isinf(label)
+    missing(name, absent)
+    if label.dtype.kind == "O" and any(isinstance(v, str) for v in label.flat):
+        label = label.astype(str)
+    return label
+
+
+def missing(name, absent):
+    """An error that names the first label that is missing, if any is."""
+    if absent.any():
+        at = int(np.flatnonzero(absent)[0])
         raise ValueError(
             f"{name} must have no missing labels, but {name}[{at}] is missing"
         )
-    return label
 
 
 def match(name, group, labels):
     """Positions of ``group`` among ``labels``; -1 for a group that is not there."""
-    place = {c: i for i, c in enumerate(np.asarray(labels).tolist())}
-    return np.array([place.get(v, -1) for v in as_labels(name, group).ravel().tolist()])
+    return pd.Index(labels).get_indexer(pd.Index(as_labels(name, group).ravel()))
 
 
 def design(name, x, rows):

@@ -7,10 +7,12 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from pooling.exact import _check, _mixtures, _quadrature
+from pooling.exact import _check, _interpolation, _mixtures, _quadrature
 from pooling.exact._priors import ScalePrior, normal_prior
 
 _NAMES = ("mu", "tau", "theta")
+# The largest ratio of two numbers in the units of y that is integrated over.
+_FARTHEST_APART = 1e50
 # Elements of a temporary array: small enough for a processor's cache.
 _BLOCK = 2**17
 
@@ -28,6 +30,15 @@ class GivenTau(NamedTuple):
     mu_sd: np.ndarray
 
 
+class _Sums(NamedTuple):
+    """What a likelihood of very many groups is computed from: sums at M points."""
+
+    at: _interpolation.Interpolation
+    count: np.ndarray  # (M,)
+    y: np.ndarray  # (M,)
+    y_squared: np.ndarray  # (M,)
+
+
 class _Data(NamedTuple):
     """The problem in units of its own: R replications of J groups."""
 
@@ -37,6 +48,7 @@ class _Data(NamedTuple):
     mu_precision: float  # 0 where the prior is flat
     centre: np.ndarray  # (R,), in the units of the caller
     unit: float
+    sums: _Sums | None = None  # for one replication of very many groups
 
 
 class _Mu(NamedTuple):
@@ -82,8 +94,7 @@ def normal_hierarchy(y, sigma, *, mu_prior=None, tau_prior=None, coords=None):
         the likelihood falls as ``tau**-(J - 1)`` under a flat prior of mu and as
         ``tau**-J`` under a normal one, so a flat prior of tau needs three or two
         groups; near zero the likelihood is level, so that ``1 / tau`` never will do.
-    RuntimeError
-        If the quadrature does not reach its accuracy.
+        Also if tau_prior is too rough for the quadrature.
 
     Notes
     -----
@@ -101,13 +112,14 @@ def normal_hierarchy(y, sigma, *, mu_prior=None, tau_prior=None, coords=None):
     prior = ScalePrior("tau_prior", tau_prior)
     groups = shape[-1] - (mu_prior is None)
     survey = prior.survey(data.unit, *_active_range(data), groups)
-    nodes = _quadrature.integrate(
-        _quadrature.powers(
-            lambda row, x: _log_posterior(data, prior, row, x), survey.moments
-        ),
-        survey.edges,
-        len(data.y),
-    )
+    with _quadrature.naming("tau_prior"):
+        nodes = _quadrature.integrate(
+            _quadrature.powers(
+                lambda row, x: _log_posterior(data, prior, row, x), survey.moments
+            ),
+            survey.edges,
+            len(data.y),
+        )
     return NormalHierarchy(data, prior, survey, nodes, shape, (dim, labels))
 
 
@@ -342,8 +354,9 @@ class NormalHierarchy:
             return values
         if moment in self._survey.infinite:
             return np.full_like(values, instead)
-        raise RuntimeError(
-            f"E tau**{moment} is finite, but the tail is too long to integrate"
+        raise ValueError(
+            f"tau_prior leaves E tau**{moment} finite, but in a tail too long to "
+            "integrate"
         )
 
     def _own_shape(self, name):
@@ -442,15 +455,42 @@ def _prepare(y, sigma, mu):
     y = np.broadcast_to(y, shape).reshape(-1, groups)
     variance = np.broadcast_to((sigma / unit) ** 2, shape).reshape(-1, groups)
     centre = np.median(y, axis=1)
+    y = (y - centre[:, None]) / unit
+    _check_range(y, variance, mu, centre, unit)
     data = _Data(
-        y=(y - centre[:, None]) / unit,
+        y=y,
         variance=variance,
         mu_loc=(mu.loc - centre) / unit,
         mu_precision=mu.precision * unit**2,
         centre=centre,
         unit=unit,
+        sums=_sums(y[0], variance[0]) if len(y) == 1 else None,
     )
     return data, shape
+
+
+def _check_range(y, variance, mu, centre, unit):
+    """An error if the numbers are too far apart for one scale of tau."""
+    sizes = {"y": np.abs(y).max(), "sigma": np.sqrt(variance.max())}
+    if mu.precision:
+        sizes["the loc of mu_prior"] = np.abs(mu.loc - centre).max() / unit
+        sizes["the scale of mu_prior"] = mu.precision**-0.5 / unit
+    name = max(sizes, key=sizes.get)
+    smallest = np.sqrt(variance.min())
+    if sizes[name] > _FARTHEST_APART * smallest:
+        raise ValueError(
+            f"{name} must be within a factor of {_FARTHEST_APART:g} of the smallest "
+            f"sigma; it is {sizes[name] / smallest:.0e} times as large"
+        )
+
+
+def _sums(y, variance):
+    """Sums over the groups, or None where a plain loop over them is as quick."""
+    at = _interpolation.of_variances(variance)
+    if at is None:
+        return None
+    factors = np.column_stack([np.ones_like(y), y, y**2])
+    return _Sums(at, *at.sums(factors).T)
 
 
 def _group_dimension(coords, groups):
@@ -502,7 +542,8 @@ def _mu_given_tau(data, row, tau):
     ``row`` has shape (P,) and ``tau`` (P, n), as has each result.
     """
     flat_row, flat_tau = np.repeat(row, tau.shape[1]), tau.ravel()
-    size = max(1, _BLOCK // data.y.shape[1])
+    groups = data.y.shape[1] if data.sums is None else len(data.sums.count)
+    size = max(1, _BLOCK // groups)
     blocks = [
         _mu_block(data, flat_row[i : i + size], flat_tau[i : i + size])
         for i in range(0, len(flat_tau), size)
@@ -513,17 +554,27 @@ def _mu_given_tau(data, row, tau):
 
 
 def _mu_block(data, row, tau):
-    y, loc, precision = data.y[row], data.mu_loc[row], data.mu_precision
-    variance = data.variance[row] + tau[:, None] ** 2
-    weight = 1 / variance
-    total = weight.sum(axis=1)
-    mean = (_dot(weight, y) + precision * loc) / (total + precision)
-    misfit = _dot(weight, (y - mean[:, None]) ** 2) + precision * (mean - loc) ** 2
+    loc, precision, sums = data.mu_loc[row], data.mu_precision, data.sums
+    if sums is None:
+        y, variance = data.y[row], data.variance[row] + tau[:, None] ** 2
+        weight = 1 / variance
+        total = weight.sum(axis=1)
+        mean = (_dot(weight, y) + precision * loc) / (total + precision)
+        misfit = _dot(weight, (y - mean[:, None]) ** 2)
+        log_determinant = np.log(variance).sum(axis=1)
+    else:
+        variance = sums.at.points + tau[:, None] ** 2
+        weight = 1 / variance
+        total, pull = weight @ sums.count, weight @ sums.y
+        mean = (pull + precision * loc) / (total + precision)
+        misfit = weight @ sums.y_squared - 2 * mean * pull + mean**2 * total
+        log_determinant = np.log(variance) @ sums.count
+    misfit = misfit + precision * (mean - loc) ** 2
     # With a flat prior of mu the "evidence" is up to that prior's constant.
     normaliser = (
         np.log1p(total / precision) if precision else np.log(total / (2 * np.pi))
     )
-    log_determinant = np.log(variance).sum(axis=1) + y.shape[1] * np.log(2 * np.pi)
+    log_determinant = log_determinant + data.y.shape[1] * np.log(2 * np.pi)
     return mean, 1 / (total + precision), -(log_determinant + normaliser + misfit) / 2
 
 
@@ -536,6 +587,8 @@ def _theta_given_tau(y, variance, tau, mu_mean, mu_variance):
 
 def _theta_moments(data, p, tau, mu):
     """Posterior means and sds of theta, (R, J), in blocks of rows and groups."""
+    if data.sums is not None:
+        return _theta_moments_by_interpolation(data, p[0], tau[0], mu)
     rows, groups = data.y.shape
     mean, sd = np.empty((2, rows, groups))
     row_size = max(1, _BLOCK // (p.shape[1] * min(groups, 512)))
@@ -544,18 +597,47 @@ def _theta_moments(data, p, tau, mu):
         r = slice(i, i + row_size)
         for j in range(0, groups, group_size):
             g = slice(j, j + group_size)
-            each_mean, each_variance = _theta_given_tau(
-                data.y[r, None, g],
+            y, weight = data.y[r, None, g], p[r, None, :]
+            # How far theta is moved from y, which may be far from zero.
+            move, variance = _theta_given_tau(
+                0.0,
                 data.variance[r, None, g],
                 tau[r, :, None],
-                mu.mean[r, :, None],
+                mu.mean[r, :, None] - y,
                 mu.variance[r, :, None],
             )
-            weight = p[r, None, :]
-            m = weight @ each_mean
-            mean[r, g] = m[:, 0]
-            sd[r, g] = np.sqrt(weight @ (each_variance + (each_mean - m) ** 2))[:, 0]
+            m = weight @ move
+            mean[r, g] = (y + m)[:, 0]
+            sd[r, g] = np.sqrt(weight @ (variance + (move - m) ** 2))[:, 0]
     return mean, sd
+
+
+def _theta_moments_by_interpolation(data, p, tau, mu):
+    """The same for one replication of very many groups.
+
+    Given tau, the mean of theta is linear in the group's own y, with coefficients that
+    depend on the standard error alone. So do their means and covariances over tau.
+    """
+    v = data.sums.at.points[:, None]
+    pull = v / (v + tau**2)
+    towards = pull * mu.mean[0]
+    own = (pull * tau**2 + pull**2 * mu.variance[0]) @ p
+    pull_mean, towards_mean = pull @ p, towards @ p
+    pull, towards = pull - pull_mean[:, None], towards - towards_mean[:, None]
+    values = np.column_stack(
+        [
+            pull_mean,
+            towards_mean,
+            own + towards**2 @ p,
+            (pull * towards) @ p,
+            pull**2 @ p,
+        ]
+    )
+    found = data.sums.at.evaluate(values).T
+    y = data.y[0]
+    mean = y + found[1] - found[0] * y
+    variance = found[2] - 2 * y * found[3] + y**2 * found[4]
+    return mean[None], np.sqrt(variance)[None]
 
 
 def log_prior_mass(prior, unit):

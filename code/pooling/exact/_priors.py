@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pooling.exact import _check
+
 # Beyond these limits of log(tau / unit) nothing is looked at; squares of the
 # exponentials are still ordinary floating-point numbers.
 FARTHEST = 300.0
@@ -45,16 +47,11 @@ def frozen_norm(name, prior):
             f"scipy.stats.norm(0, 10), not {prior!r}"
         )
     given = dict(zip(("loc", "scale"), prior.args, strict=False)) | prior.kwds
-    loc, scale = (
-        np.asarray(given.get(k, d), float) for k, d in (("loc", 0), ("scale", 1))
+    loc, scale = given.get("loc", 0), given.get("scale", 1)
+    return (
+        _check.real_array(f"the loc of {name}", loc),
+        _check.positive_array(f"the scale of {name}", scale),
     )
-    if not np.isfinite(loc).all():
-        raise ValueError(f"the loc of {name} must be finite, not {loc}")
-    if not (np.isfinite(scale).all() and (scale > 0).all()):
-        raise ValueError(
-            f"the scale of {name} must be finite and above zero, not {scale}"
-        )
-    return loc, scale
 
 
 class ScalePrior:
@@ -100,8 +97,16 @@ class ScalePrior:
 
     def _values(self, tau):
         """What the prior's own method says, whatever it is, in the shape of ``tau``."""
-        with np.errstate(all="ignore"):
-            values = np.asarray(self._prior.logpdf(tau), float)
+        try:
+            with np.errstate(all="ignore"):
+                values = np.asarray(self._prior.logpdf(tau))
+            if values.dtype.kind not in "fiu":
+                raise TypeError(f"it returned {values.dtype}")
+        except Exception as error:
+            raise ValueError(
+                f"{self.name}.logpdf must return real numbers for an array of "
+                f"positive ones, but failed: {error}"
+            ) from error
         if values.shape != tau.shape and values.size != 1:
             raise ValueError(
                 f"{self.name}.logpdf must return an array of the shape it is given, "
@@ -114,8 +119,10 @@ class ScalePrior:
         support = getattr(self._prior, "support", None)
         if not callable(support):
             return 0.0, np.inf
-        low, high = np.ravel(support())
-        return max(float(low), 0.0), float(high)
+        ends = np.ravel(support())
+        if ends.shape != (2,):
+            raise ValueError(f"{self.name} must be one distribution, not several")
+        return max(float(ends[0]), 0.0), float(ends[1])
 
     def require_density(self, unit):
         """An error unless the density is positive somewhere."""
@@ -167,7 +174,7 @@ class ScalePrior:
         if decay <= 1e-6:
             raise ValueError(self._too_heavy(top - 1, power))
         if min(bottom, decay) * FARTHEST < _ENOUGH:
-            raise RuntimeError(
+            raise ValueError(
                 f"{self.name} leaves a posterior too close to improper to integrate"
             )
         moments = tuple(m for m in (0, 1, 2) if (decay - m) * FARTHEST >= _ENOUGH)
@@ -235,7 +242,8 @@ class Survey(NamedTuple):
 def _end_slope(x, log_f, apart=20):
     """Slope at the scan's first end; infinite, upwards, where the function is zero."""
     first = np.flatnonzero(~np.isnan(log_f))[0]
-    if np.isneginf(log_f[first]):
+    # A huge negative logarithm has no digits left for a slope: it is zero enough.
+    if log_f[first] < np.nanmax(log_f) - 1e9:
         return np.inf if x[-1] > x[0] else -np.inf
     return (log_f[first + apart] - log_f[first]) / (x[first + apart] - x[first])
 

@@ -14,6 +14,8 @@ from pooling.exact._priors import ScalePrior, frozen_norm
 _NAMES = ("beta", "a", "tau", "sigma")
 _BLOCK = 2**18
 _DROP = 42.0
+# Sizes of y for which the squares of all scales that are looked at are numbers.
+_UNITS = 1e-20, 1e20
 # Tails that fall more slowly than this power are too long for the scan's grid.
 _SLOWEST = 0.2
 
@@ -78,10 +80,8 @@ def varying_intercepts(y, group, X=None, *, tau_prior, sigma_prior, beta_prior=N
     Raises
     ------
     ValueError
-        If an argument is unusable, if X has dependent columns under a flat prior, or
-        if the posterior is improper.
-    RuntimeError
-        If the quadrature does not reach its accuracy.
+        If an argument is unusable, if X has dependent columns, if the posterior is
+        improper, or if a prior is too rough for the quadrature.
 
     Notes
     -----
@@ -97,12 +97,19 @@ def varying_intercepts(y, group, X=None, *, tau_prior, sigma_prior, beta_prior=N
     x, columns = _groups.design("X", X, len(y))
     precision, loc = _coefficient_prior(beta_prior, x.shape[1])
     rank = np.linalg.matrix_rank(x / np.maximum(np.abs(x).max(axis=0), 1e-300))
-    if beta_prior is None and rank < x.shape[1]:
+    if rank < x.shape[1]:
         raise ValueError(
-            f"X must have independent columns under a flat beta_prior; of its "
-            f"{x.shape[1]} columns only {rank} are"
+            f"X must have independent columns; of its {x.shape[1]} columns only "
+            f"{rank} are"
         )
     data = _groups.summarise(y, code, labels, x)
+    _check.not_tiny("the size of each column of X", data.scale)
+    low, high = _UNITS
+    if not low <= data.residual_sd <= high:
+        raise ValueError(
+            f"y must vary by {low:g} to {high:g}, so that squares of all tau and sigma "
+            f"are numbers; it varies by {data.residual_sd:.0e}: use another unit"
+        )
     model = _Model(
         data=data,
         precision=precision / data.scale**2,
@@ -112,8 +119,9 @@ def varying_intercepts(y, group, X=None, *, tau_prior, sigma_prior, beta_prior=N
     )
     model.tau_prior.require_density(model.unit)
     model.sigma_prior.require_density(model.unit)
-    tau, tau_tail = _integrate_tau(model)
-    sigma, sigma_tail = _integrate_sigma(model, tau.x[0])
+    with _quadrature.naming("tau_prior or sigma_prior"):
+        tau, tau_tail = _integrate_tau(model)
+        sigma, sigma_tail = _integrate_sigma(model, tau.x[0])
     names = getattr(group, "name", None) or "group", columns
     return VaryingIntercepts(model, tau, sigma, (tau_tail, sigma_tail), names)
 
@@ -145,14 +153,35 @@ class VaryingIntercepts:
     def mean(self, name):
         """Posterior mean of ``"beta"`` (p,), ``"a"`` (J,), ``"tau"`` or ``"sigma"``.
 
-        It is inf for a tau or sigma without a finite mean and nan for a coefficient
-        without one; also nan if finite, but resting on too long a tail to integrate.
+        It is inf for a tau or sigma without a finite mean, and nan for a coefficient
+        without one.
+
+        Raises
+        ------
+        ValueError
+            If the mean is finite, but in too long a tail to integrate.
         """
-        return self._means_and_sds[_check.one_of("name", name, _NAMES)][0]
+        return self._moment(name, 1)
 
     def sd(self, name):
-        """Posterior sd, shaped as the mean; inf or nan as for the mean."""
-        return self._means_and_sds[_check.one_of("name", name, _NAMES)][1]
+        """Posterior sd, shaped as the mean; inf where it is not finite."""
+        return self._moment(name, 2)
+
+    def _moment(self, name, order):
+        """The mean, of order 1, or the sd, of order 2."""
+        mean_and_sd = self._means_and_sds[_check.one_of("name", name, _NAMES)]
+        for grows, tail, prior in zip(
+            self._grows[name],
+            self._tails,
+            (self._model.tau_prior, self._model.sigma_prior),
+            strict=True,
+        ):
+            if order not in tail.found + tail.infinite and np.any(grows):
+                raise ValueError(
+                    f"{prior.name} leaves moment {order} of {name} finite, but in a "
+                    "tail too long to integrate"
+                )
+        return mean_and_sd[order - 1]
 
     def quantile(self, name, q):
         """Posterior quantiles.
@@ -321,22 +350,25 @@ class VaryingIntercepts:
                 v * self._tails[1].factor(m) for v, m in zip(sigma, (1, 2), strict=True)
             ],
         }
-        for name, count in (("beta", len(data.scale)), ("a", len(data.count))):
-            mean, sd = np.empty((2, count))
-            for part in self._blocks(count):
-                m, v = _conditional(model, self._nodes, name, part)
-                mean[part] = m @ self._nodes.weight
-                v = v + (m - mean[part, None]) ** 2
-                sd[part] = np.sqrt(v @ self._nodes.weight)
+        moments = {
+            "beta": _coefficient_moments(self._nodes),
+            "a": _intercept_moments(model, self._nodes),
+        }
+        for name, (mean, sd) in moments.items():
             if name == "beta":
                 mean, sd = mean / data.scale + data.offset, sd / data.scale
-            for i, grows in enumerate(_grow(model, name, count)):
-                for grow, tail in zip(grows, self._tails, strict=True):
-                    if grow:
-                        mean[i] = mean[i] if 1 in tail.found else np.nan
-                        sd[i] = sd[i] * tail.factor(2)
+            for grows, tail in zip(self._grows[name], self._tails, strict=True):
+                mean[grows] *= 1.0 if 1 in tail.found else np.nan
+                sd[grows] *= tail.factor(2)
             found[name] = mean, sd
         return found
+
+    @cached_property
+    def _grows(self):
+        """By quantity: which variances grow without bound with tau, and with sigma."""
+        counts = {"beta": len(self._model.shift), "a": len(self.groups)}
+        grow = {name: _grow(self._model, name, n) for name, n in counts.items()}
+        return {"tau": (True, False), "sigma": (False, True), **grow}
 
     def _blocks(self, count):
         size = max(1, _BLOCK // len(self._nodes.weight))
@@ -532,10 +564,8 @@ class _Tail(NamedTuple):
     infinite: tuple
 
     def factor(self, moment):
-        """1 for a moment that was found, inf or nan for one that was not."""
-        if moment in self.found:
-            return 1.0
-        return np.inf if moment in self.infinite else np.nan
+        """1 for a moment that was found, inf for one that is infinite."""
+        return 1.0 if moment in self.found else np.inf
 
 
 def _tail(scan, name, zero, infinity):
@@ -545,7 +575,7 @@ def _tail(scan, name, zero, infinity):
     if scan.fall <= 1e-6:
         raise ValueError(f"{name} makes the posterior improper: {infinity}")
     if min(scan.rise, scan.fall) < _SLOWEST:
-        raise RuntimeError(
+        raise ValueError(
             f"{name} leaves a posterior too close to improper to integrate"
         )
     return _Tail(
@@ -689,20 +719,57 @@ def _conditional(model, node, name, index):
     return _linear(model, node, index, np.zeros((len(index), len(model.shift))))
 
 
+def _coefficient_moments(node):
+    """Posterior means and sds of the scaled coefficients, each (p,)."""
+    mean = node.weight @ node.beta
+    own = np.einsum("kpp->kp", node.covariance)
+    return mean, np.sqrt(node.weight @ (own + (node.beta - mean) ** 2))
+
+
+def _intercept_moments(model, node):
+    """Posterior means and sds of the intercepts, each (J,).
+
+    Given tau and sigma, the mean of an intercept is linear in its group's own means of
+    y and of the predictors, with coefficients that depend on the group's size alone.
+    So these coefficients' means and covariances over tau and sigma are computed once
+    for each size, and a group takes a few multiplications.
+    """
+    data, p = model.data, len(model.shift)
+    size, extra, noise = data.sizes[:, None], node.tau**2, node.sigma**2
+    weight = size * extra / (noise + size * extra)  # (U, K)
+    own = (noise * extra / (noise + size * extra)) @ node.weight
+    # The coefficients of y's mean and of minus the predictors' means.
+    mean, spread = np.empty((len(size), p + 1)), np.empty((len(size), p + 1, p + 1))
+    for u, w in enumerate(weight):
+        slopes = np.column_stack([w, w[:, None] * node.beta])
+        mean[u] = node.weight @ slopes
+        slopes -= mean[u]
+        spread[u] = (slopes * node.weight[:, None]).T @ slopes
+        spread[u, 1:, 1:] += np.tensordot(node.weight * w**2, node.covariance, 1)
+    which = np.searchsorted(data.sizes, data.count)
+    own_means = np.column_stack([data.z_mean[:, -1], -data.z_mean[:, :-1]])
+    found = np.einsum("ji,ji->j", own_means, mean[which])
+    variance = own[which]
+    for i in range(p + 1):
+        for j in range(p + 1):
+            variance += own_means[:, i] * own_means[:, j] * spread[which, i, j]
+    return found, np.sqrt(variance)
+
+
 def _grow(model, name, count):
-    """Does a variance grow without bound with tau, and with sigma?"""
+    """Which variances grow without bound: with tau (count,), and with sigma."""
     one, far = np.full(2, model.unit), model.unit * np.exp([60.0, 61.0])
     answers = []
     for tau, sigma in ((far, one), (one, far)):
         node = _nodes_at(model, np.ones(2), tau, sigma)
         variance = np.concatenate(
             [
-                _conditional(model, node, name, np.arange(i, min(i + 4096, count)))[1]
-                for i in range(0, count, 4096)
+                _conditional(model, node, name, np.arange(i, min(i + 2**16, count)))[1]
+                for i in range(0, count, 2**16)
             ]
         )
         answers.append(variance[:, 1] > 2 * variance[:, 0])
-    return np.transpose(answers)
+    return answers
 
 
 def _moments(x, weight):
