@@ -4,12 +4,13 @@
 # make test    build, then run every test
 # make pyodide fetch the browser's Python into $(PYODIDE), for tests of live code, or
 #              to be served with the site: make book BOOK_PYODIDE=$(PYODIDE)
+# make soak    hold the exact posteriors to dense integrals on 10,000 problems
 # make bench   say where the build's time goes
 # make lock    compile the pinned sets from pyproject.toml
 # make clean   forget everything that was built; .venv stays
 
 .POSIX:
-.PHONY: book serve pdf test pyodide bench lock clean
+.PHONY: book serve pdf test pyodide soak bench lock clean
 .DEFAULT_GOAL := book
 
 BIN = .venv/bin
@@ -37,6 +38,9 @@ test: book .venv/test-installed
 
 pyodide: .venv/installed
 	$(BIN)/python book/_sphinx/live/pyodide_lock.py fetch $(PYODIDE)
+
+soak: .venv/test-installed
+	$(BIN)/python tests/soak.py
 
 bench: .venv/test-installed
 	$(BIN)/python tests/bench.py
