@@ -20,7 +20,7 @@ from scipy import stats
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from _sphinx.content.bundle import one_script
+from _sphinx.content.bundle import bundle
 from pooling import datasets, exact, plots
 
 #: Where the modules are, and where the site has them, seen from its root. (Under
@@ -283,7 +283,7 @@ def copy(app: Sphinx, exception) -> None:
         return
     folder = Path(app.outdir) / FOLDER
     folder.mkdir(exist_ok=True)
-    files = {f"{element}.js": one_script(MODULES / f"{element}.js") for element in DATA}
+    files = {f"{element}.js": bundle(MODULES / f"{element}.js") for element in DATA}
     sheets = MODULES.glob("*.css")
     files |= {sheet.name: sheet.read_text(encoding="utf-8") for sheet in sheets}
     for old in folder.iterdir():
