@@ -27,6 +27,7 @@ PARTS = (
     # Before a page is read
     intersphinx_inventories,  # say where PyMC and ArviZ document the names we use
     hosting,  # link to the repository and the site that this build is for
+    redirects,  # check the pages that have moved, and root the links of the 404 page
     parallel,  # run the chapters whose results are missing, several at a time
     # While a page is read
     gated_exercises,  # forget the exercises of a page that is read again
@@ -42,7 +43,6 @@ PARTS = (
     description,  # describe the page in a sentence
     metadata,  # card, linked data and address, and then the sitemap
     # When all pages are written
-    redirects,  # the page for lost readers, and one for each page that has moved
     packages,  # the Python packages of the live cells
     social_card,  # the picture that is shown with a link to the book
     notebooks,  # notebooks for students and with solutions, and the course

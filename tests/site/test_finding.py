@@ -7,10 +7,11 @@ from types import SimpleNamespace
 
 import pybtex.database
 import pytest
+import sphinx_reredirects
 
-from _sphinx.web import description, redirects
+from _sphinx.web import description
 import addresses
-from built import lasting
+from built import ROOT, lasting
 import chapters
 
 #: What a reader would look for, and a section that has to be found.
@@ -230,22 +231,32 @@ def test_every_page_is_promised():
     assert not missing, "python tests/site/addresses.py adds them"
 
 
+class Config(SimpleNamespace):
+    """A configuration, whose values are asked for as Sphinx's are."""
+
+    def __getitem__(self, name):
+        return getattr(self, name)
+
+
 @pytest.fixture
 def small_site(tmp_path):
     """A page, and one that has moved to it."""
     new = '<h1 id="a"></h1><span id="b"></span><p id="id3"></p><dt id="term-c"></dt>'
     (tmp_path / "book").mkdir()
     (tmp_path / "book/new.html").write_text(new, encoding="utf-8")
-    (tmp_path / "404.html").write_text('<html data-content_root="./">', "utf-8")
     app = SimpleNamespace(
+        srcdir=ROOT,
         outdir=tmp_path,
-        builder=SimpleNamespace(format="html"),
-        env=SimpleNamespace(found_docs={"book/new"}),
-        config=SimpleNamespace(
-            html_title="Book", moved_pages={"old": "book/new", "older": "book/new#b"}
+        builder=SimpleNamespace(
+            out_suffix=".html", get_target_uri=lambda docname: f"{docname}.html"
+        ),
+        config=Config(
+            redirects={"old": "/book/new.html", "older": "/book/new.html#b"},
+            redirect_html_template_file="book/_theme/redirect.html",
         ),
     )
-    redirects.write(app, None)
+    redirects = sphinx_reredirects.Reredirects(app)
+    redirects.create_redirects(redirects.grab_redirects())
     return tmp_path
 
 

@@ -1,5 +1,7 @@
 """What pages say of themselves, where they are, and where they have gone."""
 
+import base64
+import hashlib
 import importlib
 import json
 from pathlib import Path
@@ -43,7 +45,6 @@ def app(tmp_path, monkeypatch):
             html_title="Strength",
             author="Its authors",
             root_doc="book/index",
-            moved_pages={},
         ),
         env=SimpleNamespace(
             titles=titles,
@@ -195,55 +196,48 @@ def test_there_is_no_card_without_an_address(app):
     assert not list(app.outdir.iterdir())
 
 
-# Lost and moved
-
-LOST = """<html data-content_root="./"><link href="_static/site.css">
-<a href="#main">skip</a><a href="book/a/one.html">One</a><a href="https://x.org/">x</a>
-<a href="mailto:a@b"></a><form action="search.html"><script src="./a.js?v=1">"""
+# The page for links that lead nowhere, and pages that have moved
 
 
-@pytest.mark.parametrize("root", ["/", "/strength/"])
-def test_whoever_is_lost_finds_links_from_the_root(root):
-    page = redirects.rooted(LOST, "" if root == "/" else root)
-    for link in (
-        f'href="{root}_static/site.css"', f'href="{root}book/a/one.html"',
-        f'action="{root}search.html"', f'src="{root}a.js?v=1"', 'href="#main"',
-        'href="https://x.org/"', 'href="mailto:a@b"',
-    ):  # fmt: skip
-        assert link in page
-    assert redirects.rooted(page, root) == page
-
-
-def test_a_page_that_does_not_say_its_root_is_refused():
-    with pytest.raises(ValueError, match="root"):
-        redirects.rooted('<a href="a.html">', "/")
-
-
-@pytest.fixture
-def moved(app):
-    (app.outdir / "404.html").write_text(LOST, encoding="utf-8")
-
-    def move(**pages):
-        app.config.moved_pages = pages
-        redirects.write(app, None)
-        return app.outdir
-
-    return move
-
-
-def test_a_page_that_has_moved_leads_to_where_it_is(moved):
-    out = moved(**{"book/old/eins": "book/a/one#two"})
-    page = (out / "book/old/eins.html").read_text()
-    assert 'content="0; url=../a/one.html#two"' in page
-    assert 'href="../a/one.html#two"' in page and "noindex" in page
+@pytest.mark.parametrize(("address", "root"), [("", "/"), (ADDRESS, "/strength/")])
+def test_links_of_the_404_page_begin_at_the_root(app, monkeypatch, address, root):
+    monkeypatch.setenv("BOOK_URL", address)
+    app.config.notfound_pagename = "404"
+    redirects.use_root(app, app.config)
+    found = []
+    for page in ("404", "book/a/one"):
+        context = {"content_root": "../"}
+        redirects.name_root(app, page, "", context, None)
+        found.append(context["content_root"])
+    assert app.config.notfound_urls_prefix == root
+    assert found == [root, "../"]
 
 
 @pytest.mark.parametrize(
-    "pages", [{"book/a/one": "book/index"}, {"book/old": "book/gone#x"}]
+    ("old", "new", "says"),
+    [
+        ("book/old", "/book/a/one.html#two", ""),
+        ("book/a/one", "/book/index.html", "book/a/one is still a page"),
+        ("book/old", "/book/gone.html", "book/old must lead to a page"),
+        ("book/old", "book/a/one.html", "book/old must lead to a page"),
+        ("book/old", "/book/a/one", "book/old must lead to a page"),
+    ],
 )
-def test_a_page_moves_from_nowhere_to_somewhere(moved, pages):
-    with pytest.raises(ValueError, match="moved_pages"):
-        moved(**pages)
+def test_a_page_moves_from_nowhere_to_somewhere(app, monkeypatch, old, new, says):
+    said = []
+    monkeypatch.setattr(
+        redirects.logger, "warning", lambda text, *values: said.append(text % values)
+    )
+    app.config.redirects = {old: new}
+    redirects.check(app, app.env)
+    assert len(said) == bool(says) and says in "".join(said)
+
+
+def test_the_script_of_a_page_that_has_moved_is_the_one_that_it_allows():
+    page = (ROOT / "book/_theme/redirect.html").read_text(encoding="utf-8")
+    script = page.partition("<script>")[2].partition("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page
 
 
 # The inventories of other projects
