@@ -4,6 +4,8 @@
 export class Failure extends Error {}
 
 const CACHE = "borrowing-strength-python";
+/** To be raised when pyodide.js starts Python in another way: older images go. */
+const IMAGES = 1;
 
 /** The browser's cache, or null where it has none (a page that is not secure). */
 async function cache() {
@@ -35,10 +37,11 @@ export async function listed(base) {
   (await cache())?.put(new URL("files.json", base), answer.clone()).catch(() => {});
   const list = await answer.json();
   for (const file of list.files) file.url = new URL(file.url, base).href;
-  // Where the unpacked packages are kept, and their bytecode.
-  const digest = await hash(JSON.stringify(list.files));
+  // Where the unpacked packages are kept, and the memory of a Python that has imported
+  // them.
+  const digest = await hash(`${IMAGES} ${JSON.stringify(list.files)}`);
   list.packages = new URL(`kept/packages-${digest}`, base).href;
-  list.bytecode = new URL(`kept/bytecode-${digest}`, base).href;
+  list.memory = new URL(`kept/memory-${digest}`, base).href;
   return list;
 }
 
@@ -70,7 +73,7 @@ export async function keep(url, blob) {
 export async function forget(list) {
   const store = await cache();
   if (!store) return;
-  const wanted = new Set([list.packages, list.bytecode, ...list.files.map((file) => file.url)]);
+  const wanted = new Set([list.packages, list.memory, ...list.files.map((file) => file.url)]);
   for (const request of await store.keys()) {
     if (!wanted.has(request.url) && !request.url.endsWith("/files.json")) {
       await store.delete(request);

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import ast
 from contextlib import redirect_stderr, redirect_stdout
+import importlib
 import importlib.abc
-import importlib.machinery
 import importlib.util
 import io
 import json
 import linecache
-import marshal
-from pathlib import Path
+import random
 import sys
 import time
 import traceback
@@ -27,10 +26,18 @@ DRAWS, TUNE = 500, 500
 PAUSE = 0.1
 
 
-def start(say) -> Session:
-    """Begin a session. `say` takes the messages for the page, as JavaScript does."""
-    from js import JSON
+#: What chapters import, so that an image of the memory holds it.
+MODULES = (
+    "numpy", "scipy.stats", "pandas", "xarray", "matplotlib.pyplot",
+    "matplotlib.backends.backend_svg", "arviz", "pymc", "pooling", "pooling.plots",
+)
 
+session = None
+
+
+def prepare() -> None:
+    """Import what the chapters need, adapted to a browser."""
+    global session
     # There is none here, and PyTensor gets on without when it knows.
     sys.modules["numba"] = None
     # PyTensor's C compiler takes its exception from there; nothing is compiled here.
@@ -39,31 +46,42 @@ def start(say) -> Session:
     errors.CompileError = type("CompileError", (Exception,), {})
     # It asks Pyodide in a manner that Pyodide finds old.
     warnings.filterwarnings("ignore", module="threadpoolctl")
-    session = Session(lambda event: say(JSON.parse(json.dumps({"event": event}))))
+    session = Session()
     sys.meta_path.insert(0, Adapted(session))
+    for name in MODULES:
+        importlib.import_module(name)
+
+
+def start(say) -> Session:
+    """Begin the session. `say` takes the messages for the page, as JavaScript does."""
+    from js import JSON
+    import numpy as np
+
+    # An image of the memory holds their states too, which are to differ.
+    random.seed()
+    np.random.seed()
+    session.tell = lambda event: say(JSON.parse(json.dumps({"event": event})))
     return session
 
 
 class Session:
     """The state that the cells of a page share.
 
-    Parameters
+    Attributes
     ----------
     tell : callable
         Takes an event as a dict: a ``stream``, a ``display``, ``sampling`` or
         ``thinned``.
     """
 
-    def __init__(self, tell):
-        self.tell = tell
+    def __init__(self):
+        self.tell = None
         self.main = types.ModuleType("__main__")
         self.main.display = self.display
         sys.modules["__main__"] = self.main
         self.draws = DRAWS
         self.full = False
         self.outputs: list[dict] = []
-        self._codes: dict[str, types.CodeType] = {}
-        _remember(self._codes)
 
     def run(self, source: str, name: str, draws: int | None, full: bool) -> str:
         """Run a cell.
@@ -150,39 +168,6 @@ class Session:
                 pass
             self.put({"type": "display", "data": {"image/svg+xml": svg}})
         plt.close("all")
-
-    def compiled(self) -> list[tuple[str, bytes]]:
-        """What was compiled since the last call, as files for ``site-packages``.
-
-        Python itself would write each file as it imports, which takes longer here
-        than the import.
-        """
-        codes, site = dict(self._codes), Path(__file__).parents[1]
-        self._codes.clear()
-        # Flag 1: the source need not be asked, whose date is another after the
-        # next start. The hash of the source, eight bytes, is not looked at.
-        header = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8)
-        return [
-            (
-                str(Path(importlib.util.cache_from_source(path)).relative_to(site)),
-                header + marshal.dumps(code),
-            )
-            for path, code in codes.items()
-            if Path(path).is_relative_to(site)
-        ]
-
-
-def _remember(codes: dict[str, types.CodeType]) -> None:
-    """Have every module that is compiled from its source put into `codes`."""
-    loader = importlib.machinery.SourceFileLoader
-    compile_source = loader.source_to_code
-
-    def source_to_code(self, data, path, **options):
-        code = compile_source(self, data, path, **options)
-        codes[path] = code
-        return code
-
-    loader.source_to_code = source_to_code
 
 
 def _close_figures() -> None:
