@@ -1,7 +1,7 @@
 // Start Pyodide from bytes that have been checked: from its files, or from an image of
 // its memory that was kept after the imports of an earlier start.
 
-const PYTHON = "/lib/python3.14/site-packages";
+export const PYTHON = "/lib/python3.14/site-packages";
 const ENVIRONMENT = {
   HOME: "/home/reader",
   MPLBACKEND: "agg",
@@ -27,7 +27,8 @@ export function compileLibraries(members) {
 /**
  * Start Python.
  *
- * `runtime` holds promises of the bytes of Pyodide's own files by their names,
+ * `runtime` holds promises of Pyodide's own files by their names: their bytes, and of
+ * pyodide.asm.wasm the compiled module;
  * `members` is a promise of the [name, bytes] pairs of site-packages, `libraries` one
  * of what `compileLibraries` gives, and `image` what `memoryImage` gave in an earlier
  * start, or null. With an image, all that had been imported then is there at once.
@@ -38,39 +39,55 @@ export async function startPyodide({ runtime, indexURL, info, members, libraries
   const [loader, factory] = await Promise.all(
     ["pyodide.mjs", "pyodide.asm.mjs"].map(async (name) => import(await code(name))),
   );
-  const files = await members;
-  const linked = await libraries;
   const undo = serveFromMemory(runtime);
+  let linked;
+  let failure;
   try {
     const options = {
       indexURL,
       createPyodideModule: (settings) =>
-        createModule(factory.default, settings, linked, image),
+        createModule(factory.default, settings, () => linked, image),
       lockFileContents: { info, packages: {} },
       packageBaseUrl: "",
       env: { ...ENVIRONMENT },
-      fsInit: (FS) => mount(FS, files),
+      // Pyodide goes on whatever happens here, and without files fails in other words.
+      fsInit: async (FS) => {
+        try {
+          linked = await libraries;
+          mount(FS, await members);
+        } catch (error) {
+          failure = error;
+        }
+      },
     };
     if (image) options._loadSnapshot = image.memory;
     else options._makeSnapshot = true;
     return await loader.loadPyodide(options);
+  } catch (error) {
+    throw failure ?? error;
   } finally {
     undo();
   }
 }
 
-/** Answer Pyodide's requests for two of its files with the bytes at hand. */
+/** Give Pyodide two of its files, for which it asks the network, from memory. */
 function serveFromMemory(runtime) {
-  const fetchDirectly = self.fetch;
-  const types = { "pyodide.asm.wasm": "application/wasm", "python_stdlib.zip": "" };
+  const { fetch } = self;
+  const { instantiateStreaming } = WebAssembly;
   self.fetch = async (request, options) => {
-    const name = String(request.url ?? request).split("/").pop();
-    if (!(name in types)) return fetchDirectly(request, options);
-    const headers = { "content-type": types[name] };
-    return new Response(await runtime[name], { headers });
+    const url = String(request.url ?? request);
+    if (url.endsWith("/python_stdlib.zip")) {
+      return new Response(await runtime["python_stdlib.zip"]);
+    }
+    return url.endsWith("/pyodide.asm.wasm") ? null : fetch(request, options);
+  };
+  WebAssembly.instantiateStreaming = async (_, imports) => {
+    const module = await runtime["pyodide.asm.wasm"];
+    return { module, instance: await WebAssembly.instantiate(module, imports) };
   };
   return () => {
-    self.fetch = fetchDirectly;
+    self.fetch = fetch;
+    WebAssembly.instantiateStreaming = instantiateStreaming;
   };
 }
 
@@ -110,8 +127,8 @@ async function createModule(factory, settings, libraries, image) {
   });
   settings.onRuntimeInitialized = () => {
     try {
-      constructors = link(Module, libraries);
-      layout = [libraries.length, Module._sbrk(0), Module.wasmTable.length].join();
+      constructors = link(Module, libraries());
+      layout = [libraries().length, Module._sbrk(0), Module.wasmTable.length].join();
     } catch (error) {
       failure = error;
     }
@@ -139,15 +156,18 @@ async function createModule(factory, settings, libraries, image) {
 function link(Module, libraries) {
   const constructors = [];
   const { Instance } = WebAssembly;
+  const places = new Places(Module.wasmTable);
   WebAssembly.Instance = function (module, imports) {
     const { __wasm_call_ctors, ...exports } = new Instance(module, imports).exports;
     if (__wasm_call_ctors) constructors.push(__wasm_call_ctors);
+    places.open();
     return { exports };
   };
   try {
     for (const [path, module] of libraries) {
       const flags = { loadAsync: false, nodelete: true, global: false };
       const exports = Module.loadWebAssemblyModule(module, flags, path, {}, 0);
+      places.close();
       const library = Module.newDSO(path, undefined, exports);
       library.global = false;
       // Others ask for these without a folder.
@@ -157,8 +177,36 @@ function link(Module, libraries) {
     }
   } finally {
     WebAssembly.Instance = Instance;
+    places.close();
   }
   return constructors;
+}
+
+/**
+ * Places in the table of functions. Emscripten asks for one place at a time for the
+ * 15,000 functions that the libraries export, and a table that many libraries share
+ * grows slowly: while open, it grows by many places at once.
+ */
+class Places {
+  #free = [];
+
+  constructor(table) {
+    this.table = table;
+  }
+
+  open() {
+    this.table.grow = () => {
+      if (!this.#free.length) {
+        const first = WebAssembly.Table.prototype.grow.call(this.table, 2048);
+        for (let k = 2047; k >= 0; k--) this.#free.push(first + k);
+      }
+      return this.#free.pop();
+    };
+  }
+
+  close() {
+    delete this.table.grow;
+  }
 }
 
 /**

@@ -2,9 +2,15 @@
 // and can end it at once.
 
 import { Failure, forget, kept, listed, obtain, pack, unpack, unzip } from "./files.js";
-import { compileLibraries, memoryImage, readImage, startPyodide } from "./pyodide.js";
+import {
+  compileLibraries, memoryImage, mount, PYTHON, readImage, startPyodide,
+} from "./pyodide.js";
 
 const say = (message) => self.postMessage(message);
+/** Folders of modules, in the order in which session.py imports them. */
+const IMPORTED = [
+  "numpy/", "pandas/", "matplotlib/", "scipy/", "xarray/", "arviz", "pytensor/", "pymc/",
+];
 let python; // the session of live/session.py, as a proxy
 
 /** The files of site-packages, from what was kept unpacked or from the wheels. */
@@ -43,6 +49,9 @@ async function start({ base }) {
   const runtime = Object.fromEntries(
     files.map((file) => [name(file), obtain(file, progress)]),
   );
+  // Compiled once, for the helper too.
+  const bytes = runtime["pyodide.asm.wasm"];
+  runtime["pyodide.asm.wasm"] = bytes.then((found) => WebAssembly.compile(found));
   const content = packages(list, progress);
   const members = content.then((found) => found.members);
   const libraries = members.then(compileLibraries);
@@ -55,6 +64,7 @@ async function start({ base }) {
   let image = readImage(await kept(list.memory));
   let pyodide;
   say({ stage: "start" });
+  const helper = image ? null : compileBeside(parts);
   try {
     pyodide = await startPyodide({ ...parts, image });
   } catch (error) {
@@ -65,16 +75,44 @@ async function start({ base }) {
   say({ stage: "packages", done: 0, total: 1 });
   const session = pyodide.pyimport("live.session");
   if (!image) {
-    session.prepare();
+    for (const module of session.prepare()) {
+      // Between two modules, what the helper has compiled is taken in.
+      await new Promise((resolve) => setTimeout(resolve));
+      mount(pyodide.FS, helper.files.splice(0));
+      session.load(module);
+    }
+    helper.end();
     keepImage(list.memory, pyodide);
   }
   python = session.start(say);
   say({ stage: "ready" });
   const { fresh } = await content;
   if (!fresh) return;
-  for (const file of files) keep(file.url, new Blob([await runtime[name(file)]]));
+  for (const file of files) keep(file.url, new Blob([file.url.endsWith(".wasm") ? await bytes : await runtime[name(file)]]));
   keep(list.packages, new Blob([pack(await members)]));
   forget(list);
+}
+
+/**
+ * Have a second worker compile what this one imports: `files` fills with files for
+ * site-packages. Without a second core it would only be in the way.
+ */
+function compileBeside({ runtime, indexURL, info, members }) {
+  const files = [];
+  if (typeof Worker !== "function" || navigator.hardwareConcurrency < 2) {
+    return { files, end() {} };
+  }
+  const worker = new Worker(new URL("compiler.js", import.meta.url), { type: "module" });
+  worker.onmessage = ({ data }) => files.push(...data);
+  (async () => {
+    const all = await members;
+    const contents = {};
+    for (const [name, part] of Object.entries(runtime)) contents[name] = await part;
+    const sources = IMPORTED.flatMap((folder) =>
+      all.filter(([name]) => name.startsWith(folder) && name.endsWith(".py")));
+    worker.postMessage({ runtime: contents, indexURL, info, folder: PYTHON, sources });
+  })().catch(() => {}); // whoever awaits the files tells what went wrong
+  return { files, end: () => worker.terminate() };
 }
 
 /** Keep Python's memory as it is before the first cell, for the next start. */

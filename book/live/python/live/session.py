@@ -28,15 +28,15 @@ PAUSE = 0.1
 
 #: What chapters import, so that an image of the memory holds it.
 MODULES = (
-    "numpy", "scipy.stats", "pandas", "xarray", "matplotlib.pyplot",
-    "matplotlib.backends.backend_svg", "arviz", "pymc", "pooling", "pooling.plots",
+    "numpy", "pandas", "matplotlib.pyplot", "matplotlib.backends.backend_svg",
+    "scipy.stats", "xarray", "arviz", "pytensor", "pymc", "pooling", "pooling.plots",
 )
 
 session = None
 
 
-def prepare() -> None:
-    """Import what the chapters need, adapted to a browser."""
+def prepare() -> tuple[str, ...]:
+    """Adapt Python to a browser; the modules that :func:`load` is to import."""
     global session
     # There is none here, and PyTensor gets on without when it knows.
     sys.modules["numba"] = None
@@ -48,8 +48,12 @@ def prepare() -> None:
     warnings.filterwarnings("ignore", module="threadpoolctl")
     session = Session()
     sys.meta_path.insert(0, Adapted(session))
-    for name in MODULES:
-        importlib.import_module(name)
+    return MODULES
+
+
+def load(name: str) -> None:
+    """Import a module, so that an image of the memory holds it."""
+    importlib.import_module(name)
 
 
 def start(say) -> Session:
