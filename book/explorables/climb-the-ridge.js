@@ -2,8 +2,8 @@
 
 import { givenTau, posterior, PRIORS } from "./exact.js";
 import {
-  button, choice, clamp, diamond, Explorable, html, level, linear, number, path, set,
-  slider, svg, text, ticks, triangle, upright,
+  button, choice, clamp, diamond, Explorable, html, level, linear, number, path,
+  renew, set, slider, svg, text, ticks, triangle, upright,
 } from "./parts.js";
 import { ascend, begin, between, DENSITIES, flat } from "./ridge.js";
 
@@ -186,7 +186,7 @@ class ClimbTheRidge extends Explorable {
     this.drawMass(g);
     this.drawEffects(g);
     this.drawLegend(g);
-    this.parts.replaceChildren(g);
+    renew(this.parts, g);
     this.showControls();
     this.fillTable();
   }
@@ -361,7 +361,8 @@ class ClimbTheRidge extends Explorable {
     const exact = ["mean", ["", small(tau.mean), "", ...this.about(tau.mean), number(mean[0])]];
     const heads = ["steps", "τ", "gain", "within ×2 of τ", "above τ",
       `effect of ${this.schools[0]}`];
-    this.table.replaceChildren(
+    renew(
+      this.table,
       html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "climb"),
         ...heads.map((head) => html("th", { scope: "col" }, head)))),
       html("tbody", {}, ...[...climbs, exact].map(([kind, cells]) => html("tr", {},

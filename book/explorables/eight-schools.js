@@ -1,9 +1,11 @@
 // Eight schools: every answer as tau, the data or the prior of tau change.
 
-import { givenTau, posterior, PRIOR_DENSITIES, PRIORS } from "./exact.js";
 import {
-  button, change, choice, clamp, diamond, Explorable, html, level, linear,
-  number, path, set, slider, svg, text, ticks, triangle, upright,
+  givenTau, posterior, posteriorMeans, PRIOR_DENSITIES, PRIORS,
+} from "./exact.js";
+import {
+  button, change, choice, clamp, diamond, Explorable, html, level, linear, number,
+  path, renew, set, slider, svg, text, ticks, triangle, upright,
 } from "./parts.js";
 
 const HANDLE = 10; // px: the radius of a school's handle
@@ -159,17 +161,21 @@ class EightSchools extends Explorable {
     return clamp(value, ...this.span);
   }
 
-  answer(y, sigma) {
+  get logPrior() {
     const { kind, scale } = this.priors[this.prior];
-    return posterior(y, sigma, PRIORS[kind](scale));
+    return PRIORS[kind](scale);
+  }
+
+  answer(y, sigma) {
+    return posterior(y, sigma, this.logPrior);
   }
 
   /** How every answer moves with the chosen school's estimate, a point at a time. */
   slopes() {
-    const moved = (by) =>
-      this.answer(this.y.map((v, j) => v + (j === this.chosen ? by : 0)), this.sigma);
+    const moved = (by) => posteriorMeans(
+      this.y.map((v, j) => v + (j === this.chosen ? by : 0)), this.sigma, this.logPrior);
     const [up, down] = [moved(0.5), moved(-0.5)];
-    return up.mean.map((m, j) => m - down.mean[j]);
+    return up.map((mean, j) => mean - down[j]);
   }
 
   get changed() {
@@ -178,21 +184,29 @@ class EightSchools extends Explorable {
     );
   }
 
-  draw(width) {
+  /** Work out what depends on the data and the prior, if one of them has changed. */
+  solve() {
+    const problem = [this.y, this.sigma, this.prior, this.chosen].join();
+    if (problem === this.solved) return;
+    this.solved = problem;
     this.now = this.answer(this.y, this.sigma);
+    this.rates = this.slopes();
+  }
+
+  draw(width) {
+    this.solve();
     if (this.beforePrior !== this.prior) {
       this.beforePrior = this.prior;
       this.before = this.answer(this.observed, this.standardErrors);
     }
     this.here = givenTau(this.y, this.sigma, this.tau);
-    this.rates = this.slopes();
     this.layOut(width);
     const parts = svg("g");
     this.drawCurves(parts);
     this.drawSchools(parts);
     this.drawDensity(parts);
-    this.back.replaceChildren(parts);
-    this.over.replaceChildren(this.answers());
+    renew(this.back, parts);
+    renew(this.over, this.answers());
     this.handles.forEach((g, j) => {
       const at = `translate(${this.across(j)},${this.up(this.shown(this.y[j]))})`;
       set(g, {
@@ -361,7 +375,8 @@ class EightSchools extends Explorable {
       [`for ${name}'s next point`, this.rates.map((v) => change(v, 2))],
     ];
     const mark = (j) => (j === this.chosen ? { class: "chosen" } : {});
-    this.table.replaceChildren(
+    renew(
+      this.table,
       html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "school"),
         ...this.schools.map((s, j) => html("th", { scope: "col", ...mark(j) }, s)))),
       html("tbody", {}, ...rows.map(([head, cells]) =>

@@ -83,12 +83,19 @@ function normalCdf(x) {
 
 /** A mixture of normals; its parts are of { weight, mean, variance }. */
 export function mixture(parts) {
-  const total = parts.reduce((sum, part) => sum + part.weight, 0);
-  const average = (f) =>
-    parts.reduce((sum, part) => sum + part.weight * f(part), 0) / total;
-  const mean = average((part) => part.mean);
+  let total = 0;
+  let mean = 0;
+  for (const part of parts) {
+    total += part.weight;
+    mean += part.weight * part.mean;
+  }
+  mean /= total;
   // Two passes: a variance as a difference of large numbers would lose digits.
-  const variance = average((part) => part.variance + (part.mean - mean) ** 2);
+  let variance = 0;
+  for (const part of parts) {
+    variance += part.weight * (part.variance + (part.mean - mean) ** 2);
+  }
+  variance /= total;
   return {
     mean,
     sd: Math.sqrt(variance),
@@ -143,6 +150,19 @@ function overTau(y, sigma, logPrior, muPrior) {
   return { nodes, total, top, high };
 }
 
+/** Posterior means of theta alone, in less time than the whole posterior takes. */
+export function posteriorMeans(y, sigma, logPrior, muPrior = null) {
+  const { nodes, total } = overTau(y, sigma, logPrior, muPrior);
+  const means = y.map(() => 0);
+  for (const { weight, tau, mu } of nodes) {
+    for (let j = 0; j < y.length; j++) {
+      const B = 1 / (1 + (tau / sigma[j]) ** 2);
+      means[j] += weight * ((1 - B) * y[j] + B * mu.mean);
+    }
+  }
+  return means.map((sum) => sum / total);
+}
+
 /**
  * The posterior of the hierarchy.
  *
@@ -162,8 +182,11 @@ export function posterior(y, sigma, logPrior = PRIORS.flat(), muPrior = null) {
   }
   const { nodes, total, top, high } = overTau(y, sigma, logPrior, muPrior);
   const used = nodes.filter((node) => node.weight > 0);
-  const average = (given) =>
-    mixture(used.map((node) => ({ weight: node.weight, ...given(node) })));
+  const partsOf = (given) => used.map((node) => {
+    const { mean, variance } = given(node);
+    return { weight: node.weight, mean, variance };
+  });
+  const average = (given) => mixture(partsOf(given));
   const tau = average((node) => ({ mean: node.tau, variance: 0 }));
   const mu = average((node) => node.mu);
   const theta = y.map((yj, j) =>
@@ -176,9 +199,11 @@ export function posterior(y, sigma, logPrior = PRIORS.flat(), muPrior = null) {
     mean: theta.map((t) => t.mean),
     sd: theta.map((t) => t.sd),
     quantile: (j, p) => theta[j].quantile(p),
-    next: average((node) => ({
-      mean: node.mu.mean, variance: node.mu.variance + node.tau ** 2,
-    })),
+    get next() {
+      return average((node) => ({
+        mean: node.mu.mean, variance: node.mu.variance + node.tau ** 2,
+      }));
+    },
     /** log p(y[j] | the others): its inverse is an average over all the data. */
     logPredictive(j) {
       const inverse = mixture(used.map(({ weight, tau: t, mu: given }) => {

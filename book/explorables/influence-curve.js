@@ -4,8 +4,8 @@
 import { alone, scales } from "./alone.js";
 import { posterior, PRIORS } from "./exact.js";
 import {
-  button, change, choice, clamp, Explorable, html, level, linear, number, path, set,
-  slider, svg, text, ticks, upright,
+  button, change, choice, clamp, Explorable, html, level, linear, number, path,
+  renew, set, slider, svg, text, ticks, upright,
 } from "./parts.js";
 
 const HANDLE = 10; // px: the radius of the handle
@@ -193,7 +193,7 @@ class InfluenceCurve extends Explorable {
     const parts = svg("g");
     this.drawPulls(parts);
     this.drawOther(parts);
-    this.back.replaceChildren(parts);
+    renew(this.back, parts);
     const name = this.schools[this.school];
     this.letter.textContent = name;
     set(this.handle, {
@@ -350,7 +350,8 @@ class InfluenceCurve extends Explorable {
       return html("tr", {}, html("th", { scope: "row" }, called[prior]),
         ...cells.map((cell) => html("td", {}, cell)));
     });
-    this.table.replaceChildren(
+    renew(
+      this.table,
       html("thead", {}, html("tr", {}, column("prior"), column(`${name}'s answer`),
         column("pulled by"), column("hardest at"), column(`${other}'s answer`),
         column("changed by"))),

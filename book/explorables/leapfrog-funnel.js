@@ -4,8 +4,8 @@ import {
   below, densityLog, follow, FORMS, LOST, nuts, random, roll,
 } from "./hamiltonian.js";
 import {
-  button, choice, clamp, Explorable, html, level, linear, number, path, set, slider,
-  svg, text, ticks, upright,
+  button, choice, clamp, Explorable, html, level, linear, number, path, renew, set,
+  slider, svg, text, ticks, upright,
 } from "./parts.js";
 
 const NAMES = ["centered", "non-centered"];
@@ -220,7 +220,7 @@ class LeapfrogFunnel extends Explorable {
     this.drawMarginal(g);
     this.drawErrors(g);
     this.drawLegend(g);
-    this.back.replaceChildren(g);
+    renew(this.back, g);
     this.drawContours();
     this.drawDraws();
     this.drawPaths();
@@ -291,7 +291,7 @@ class LeapfrogFunnel extends Explorable {
       REACH[0] + ((REACH[1] - REACH[0]) * k) / n);
     const ridge = heights.map((v) => this.target.log([0, v]));
     const highest = Math.max(...ridge);
-    this.contours.replaceChildren(...CONTOURS.map((fall) => {
+    renew(this.contours, ...CONTOURS.map((fall) => {
       const half = heights.flatMap((v, k) => {
         const above = ridge[k] - highest + fall;
         return above < 0 ? [] : [[this.target.spread(v) * Math.sqrt(2 * above), v]];
@@ -404,7 +404,8 @@ class LeapfrogFunnel extends Explorable {
     if (key === this.pile) return;
     this.pile = key;
     const bad = chain.bad.map((q) => cross(...this.within(this.onPlane(q), 5), 3.5));
-    this.piled.replaceChildren(
+    renew(
+      this.piled,
       this.dots(chain.draws.map((q) => this.onPlane(q)), "drawn"), ...bad,
     );
   }
@@ -422,8 +423,8 @@ class LeapfrogFunnel extends Explorable {
       g.append(svg("path", { d: path(stepped), class: "step-line" }));
       g.append(this.dots(stepped, "step-dots"));
     }
-    this.paths.replaceChildren(g);
-    this.over.replaceChildren();
+    renew(this.paths, g);
+    renew(this.over);
     if (now.diverged && !this.remaining) {
       const at = this.within(this.onPlane(now.path[now.path.length - 1]), 8);
       const aside = at[0] > (this.left + this.right) / 2;
@@ -478,7 +479,8 @@ class LeapfrogFunnel extends Explorable {
     });
     rows.push(["exact", "", "", this.percent(this.share), ""]);
     const heads = ["form", "draws", "diverged", `sd below ${this.neck}`, "gradients a draw"];
-    this.table.replaceChildren(
+    renew(
+      this.table,
       html("thead", {}, html("tr", {}, ...heads.map((h) => html("th", { scope: "col" }, h)))),
       html("tbody", {}, ...rows.map(([name, ...cells], k) => {
         const mark = k === this.form ? { class: "chosen" } : {};

@@ -18,6 +18,33 @@ function fill(element, attributes, children) {
   return element;
 }
 
+/**
+ * Make the children of an element like new ones, and leave what is alike as it is: the
+ * browser then styles, lays out and paints only what has changed.
+ */
+export function renew(parent, ...made) {
+  for (const [k, child] of made.entries()) {
+    const now = parent.childNodes[k];
+    if (!now) parent.append(child);
+    else if (typeof child === "string") {
+      if (now.nodeName !== "#text") now.replaceWith(child);
+      else if (now.data !== child) now.data = child;
+    } else if (now.nodeName !== child.nodeName) now.replaceWith(child);
+    else if (child.nodeName === "#text") {
+      if (now.data !== child.data) now.data = child.data;
+    } else {
+      for (const { name, value } of child.attributes) {
+        if (now.getAttribute(name) !== value) now.setAttribute(name, value);
+      }
+      for (const name of now.getAttributeNames()) {
+        if (!child.hasAttribute(name)) now.removeAttribute(name);
+      }
+      renew(now, ...child.childNodes);
+    }
+  }
+  while (parent.childNodes.length > made.length) parent.lastChild.remove();
+}
+
 export function set(element, attributes) {
   for (const [name, value] of Object.entries(attributes)) {
     element.setAttribute(name, value);
@@ -177,6 +204,7 @@ export class Explorable extends HTMLElement {
   }
 
   frame() {
+    cancelAnimationFrame(this.wanted);
     this.wanted = null;
     const began = performance.now();
     const width = Math.max(280, Math.floor(this.clientWidth));

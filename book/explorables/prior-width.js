@@ -4,8 +4,8 @@
 import { alone, logPredictive, scales } from "./alone.js";
 import { posterior, PRIORS } from "./exact.js";
 import {
-  choice, clamp, diamond, Explorable, html, level, linear, number, path, set, slider,
-  svg, text, ticks, upright,
+  choice, clamp, diamond, Explorable, html, level, linear, number, path, renew, set,
+  slider, svg, text, ticks, upright,
 } from "./parts.js";
 
 const POINTS = 51; // of a curve
@@ -153,7 +153,7 @@ class PriorWidth extends Explorable {
     const parts = svg("g");
     this.drawRows(parts, low, high);
     this.drawScores(parts);
-    this.back.replaceChildren(parts);
+    renew(this.back, parts);
     this.showControls();
     this.fillTable();
   }
@@ -290,7 +290,8 @@ class PriorWidth extends Explorable {
         html("th", { scope: "row" }, `${row.name} (${row.houses})`),
         ...cells.map((cell) => html("td", {}, cell)));
     });
-    this.table.replaceChildren(
+    renew(
+      this.table,
       html("thead", {}, html("tr", {}, ...heads.map((head) =>
         html("th", { scope: "col" }, head)))),
       html("tbody", {}, ...rows),

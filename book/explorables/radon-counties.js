@@ -1,8 +1,8 @@
 // Radon: a county gains or loses houses, and leaves the mean of the state or not.
 
 import {
-  button, choice, clamp, diamond, Explorable, html, level, linear, number, path, set,
-  slider, svg, text, ticks, upright,
+  button, choice, clamp, diamond, Explorable, html, level, linear, number, path,
+  renew, set, slider, svg, text, ticks, upright,
 } from "./parts.js";
 import {
   completePooling, noPooling, partialPooling, summarise, together,
@@ -11,7 +11,7 @@ import {
 const SHIFT = 0.1; // pCi/L, added before the logarithm is taken
 const ACTION = 4; // pCi/L, the level at which a house should be mended
 const NEAR = 8; // px: what is nearer than that is meant
-const PATIENCE = 5; // ms of a frame for what need not be there at once
+const PATIENCE = 3; // ms of a frame for what need not be there at once
 // Numbers of houses at which a path is worked out; a path is smooth where they thin.
 const STOPS = [
   0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 17, 20, 24, 28, 34, 40, 48, 58, 70, 84, 100,
@@ -93,11 +93,22 @@ class RadonCounties extends Explorable {
     };
   }
 
-  /** All that is known if the chosen county has n houses. */
+  /** Work out all that is known if the chosen county has n houses. */
+  all(n) {
+    const problem = [this.chosen, n, this.added].join();
+    if (problem !== this.solved) {
+      this.solved = problem;
+      this.now = this.solve(this.observed.with(this.chosen, this.county(n)));
+    }
+  }
+
+  /** What is then known of the chosen county itself. */
   at(n) {
     if (!this.paths.has(n)) {
-      const groups = this.observed.with(this.chosen, this.county(n));
-      this.paths.set(n, this.solve(groups));
+      const county = this.county(n);
+      const groups = this.observed.with(this.chosen, county);
+      const alpha = (pooling) => pooling(groups, this.prior, [county]).alpha[0];
+      this.paths.set(n, { partial: alpha(partialPooling), none: alpha(noPooling) });
     }
     return this.paths.get(n);
   }
@@ -157,7 +168,7 @@ class RadonCounties extends Explorable {
   }
 
   draw(width) {
-    this.now = this.at(this.n);
+    this.all(this.n);
     this.layOut(width);
     const g = svg("g", { "aria-hidden": "true" });
     this.drawAxes(g);
@@ -165,7 +176,7 @@ class RadonCounties extends Explorable {
     this.drawPath(g);
     this.drawChosen(g);
     this.drawLegend(g);
-    this.drawing.replaceChildren(g);
+    renew(this.drawing, g);
     this.showControls();
     this.writeFormula();
     this.fillTable();
@@ -234,7 +245,7 @@ class RadonCounties extends Explorable {
     const inside = STOPS.filter((n) => low < n && n < high);
     const stops = this.known([...new Set([low, ...inside, high])]);
     const walk = (kind, sds = 0) => stops.filter((n) => n || kind === "partial").map((n) => {
-      const { mean, sd } = this.at(n)[kind][this.chosen];
+      const { mean, sd } = this.at(n)[kind];
       return [this.right(n), this.up(this.shown(mean + sds * sd))];
     });
     const band = [...walk("partial", 1), ...walk("partial", -1).reverse()];
@@ -322,10 +333,12 @@ class RadonCounties extends Explorable {
     const sum = (this.n ? `${mn(weight)}${times}${mn(own)}<mo>+</mo>` : "") +
       mn(1 - weight) + times + mn(mu.mean) + sign + mn(estimate);
     const exact = this.now.partial[this.chosen].mean;
-    this.formula.innerHTML =
+    const written = html("template");
+    written.innerHTML =
       `<p><span>The share of its own houses:</span> ${share.map(math).join("")}</p>` +
       `<p><span>Its estimate:</span> ${math(sum).trim()}; averaged over the posterior, ` +
       `${number(exact, 2)}.</p>`;
+    renew(this.formula, ...written.content.childNodes);
   }
 
   fillTable() {
@@ -336,7 +349,8 @@ class RadonCounties extends Explorable {
       ["complete pooling", this.now.complete, this.before.complete],
     ];
     const heads = ["", "estimate", "sd", "sd at first", "pCi/L"];
-    this.table.replaceChildren(
+    renew(
+      this.table,
       html("thead", {}, html("tr", {}, ...heads.map((head) => head
         ? html("th", { scope: "col" }, head) : html("td")))),
       html("tbody", {}, ...rows.map(([head, now, before]) => {

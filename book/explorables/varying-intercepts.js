@@ -15,6 +15,7 @@
 const RATIOS = Array.from({ length: 85 }, (_, k) => Math.exp(-4 + k / 6));
 const NODES = Array.from({ length: 25 }, (_, k) => 0.75 * (k - 12)); // posterior sds
 const NEGLIGIBLE = 45; // in logs
+const MOMENTS = ["sigma", "sigma2", "mu", "beta", "mumu", "mubeta", "betabeta"];
 
 /** n rows as means and sums of squares and products about them. */
 export function summarise(xs, ys) {
@@ -41,25 +42,47 @@ export function together(a, b) {
   };
 }
 
+/** Sums over groups of one size: what shrinks their means depends on the size alone. */
+function bySize(groups) {
+  const sizes = new Map();
+  const within = { rows: 0, groups: 0, xx: 0, xy: 0, yy: 0 };
+  for (const { n, x, y, xx, xy, yy } of groups) {
+    if (!n) continue;
+    within.rows += n;
+    within.groups += 1;
+    within.xx += xx;
+    within.xy += xy;
+    within.yy += yy;
+    let s = sizes.get(n);
+    if (!s) sizes.set(n, s = { n, count: 0, x: 0, y: 0, xx: 0, xy: 0, yy: 0 });
+    s.count += 1;
+    s.x += x;
+    s.y += y;
+    s.xx += x * x;
+    s.xy += x * y;
+    s.yy += y * y;
+  }
+  return { sizes: [...sizes.values()], within };
+}
+
 /**
  * What the data say of (mu, beta): sums of squares and products, those between
  * groups shrunk to what they are worth: n rows of one group count as
  * n ratio / (n + ratio), from none of them (no pooling) to all (complete pooling).
  */
-function pooled(groups, worth) {
-  const s = { rows: 0, groups: 0, one: 0, x: 0, y: 0, xx: 0, xy: 0, yy: 0, withinYY: 0 };
-  for (const group of groups) {
-    if (!group.n) continue;
-    const g = worth(group.n);
-    s.rows += group.n;
-    s.groups += 1;
-    s.one += g;
-    s.x += g * group.x;
-    s.y += g * group.y;
-    s.xx += group.xx + g * group.x * group.x;
-    s.xy += group.xy + g * group.x * group.y;
-    s.yy += group.yy + g * group.y * group.y;
-    s.withinYY += group.yy;
+function pooled({ sizes, within }, worth) {
+  const s = {
+    rows: within.rows, groups: within.groups, withinYY: within.yy,
+    one: 0, x: 0, y: 0, xx: within.xx, xy: within.xy, yy: within.yy,
+  };
+  for (const size of sizes) {
+    const g = worth(size.n);
+    s.one += g * size.count;
+    s.x += g * size.x;
+    s.y += g * size.y;
+    s.xx += g * size.xx;
+    s.xy += g * size.xy;
+    s.yy += g * size.yy;
   }
   return s;
 }
@@ -116,7 +139,7 @@ function overSigma(s, power, falls, prior) {
     m.mubeta += weight * (c.covariance + c.mu * c.beta);
     m.betabeta += weight * (c.varBeta + c.beta * c.beta);
   }
-  for (const name of Object.keys(m)) if (name !== "total") m[name] /= m.total;
+  for (const name of MOMENTS) m[name] /= m.total;
   return { ...m, log: top + Math.log(m.total * sd) };
 }
 
@@ -154,14 +177,18 @@ function summaries(groups, known) {
   };
 }
 
-/** The posterior of partial pooling, tau and sigma integrated over. */
-export function partialPooling(groups, prior) {
+/**
+ * The posterior of partial pooling, tau and sigma integrated over. Here and below,
+ * `wanted` are the groups whose intercepts are worked out.
+ */
+export function partialPooling(groups, prior, wanted = groups) {
+  const sums = bySize(groups);
   const nodes = RATIOS.map((ratio) => {
-    const s = pooled(groups, (n) => (n * ratio) / (n + ratio));
+    const s = pooled(sums, (n) => (n * ratio) / (n + ratio));
     // d tau = tau d log(tau), and tau is sigma over the root of the ratio.
     const falls = 0.5 * (prior.sigma ** -2 + prior.tau ** -2 / ratio);
     let before = Math.log(ratio);
-    for (const { n } of groups) before += Math.log1p(n / ratio);
+    for (const { n, count } of sums.sizes) before += count * Math.log1p(n / ratio);
     const middle = centre(s, s.rows, prior);
     const peak = sigmaNode(s, s.rows - 1, falls, prior, middle).log;
     return { ratio, s, falls, before: -0.5 * before, guess: peak - 0.5 * before };
@@ -179,21 +206,21 @@ export function partialPooling(groups, prior) {
   const tau = average(({ at, ratio }) => at.sigma / Math.sqrt(ratio));
   const tau2 = average(({ at, ratio }) => at.sigma2 / ratio);
   return {
-    ...summaries(groups, known),
+    ...summaries(wanted, known),
     tau: { mean: tau, sd: Math.sqrt(tau2 - tau * tau) },
   };
 }
 
 /** One intercept for all; sigma integrated over. */
-export function completePooling(groups, prior) {
-  const s = pooled(groups, (n) => n);
+export function completePooling(groups, prior, wanted = groups) {
+  const s = pooled(bySize(groups), (n) => n);
   const at = overSigma(s, s.rows, 0.5 * prior.sigma ** -2, prior);
-  return summaries(groups, [{ weight: 1, ratio: Infinity, at }]);
+  return summaries(wanted, [{ weight: 1, ratio: Infinity, at }]);
 }
 
 /** Each group's intercept by itself, with a flat prior; sigma integrated over. */
-export function noPooling(groups, prior) {
-  const s = pooled(groups, () => 0);
+export function noPooling(groups, prior, wanted = groups) {
+  const s = pooled(bySize(groups), () => 0);
   const at = overSigma(s, s.rows - s.groups, 0.5 * prior.sigma ** -2, prior);
-  return summaries(groups, [{ weight: 1, ratio: 0, at }]);
+  return summaries(wanted, [{ weight: 1, ratio: 0, at }]);
 }

@@ -82,7 +82,7 @@ async function start({ base }) {
       session.load(module);
     }
     helper.end();
-    keepImage(list.memory, pyodide);
+    keepImage(list.memory, pyodide, session);
   }
   python = session.start(say);
   say({ stage: "ready" });
@@ -116,8 +116,9 @@ function compileBeside({ runtime, indexURL, info, members }) {
 }
 
 /** Keep Python's memory as it is before the first cell, for the next start. */
-function keepImage(url, pyodide) {
+function keepImage(url, pyodide, session) {
   try {
+    session.rest();
     keep(url, memoryImage(pyodide));
   } catch (error) {
     console.warn("Python's memory could not be kept for the next start.", error);

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from contextlib import redirect_stderr, redirect_stdout
+import gc
 import importlib
 import importlib.abc
 import importlib.util
@@ -54,6 +55,22 @@ def prepare() -> tuple[str, ...]:
 def load(name: str) -> None:
     """Import a module, so that an image of the memory holds it."""
     importlib.import_module(name)
+
+
+def rest() -> None:
+    """Close the files that are still open: an image of the memory cannot hold them.
+
+    Raises
+    ------
+    RuntimeError
+        If a file is in use, so that no image is to be made.
+    """
+    # The finder of packages' metadata keeps the standard library's archive open.
+    importlib.invalidate_caches()
+    gc.collect()
+    files = (each for each in gc.get_objects() if isinstance(each, io.FileIO))
+    if used := [each.name for each in files if not each.closed and each.fileno() > 2]:
+        raise RuntimeError(f"files are open: {used}")
 
 
 def start(say) -> Session:
