@@ -1,4 +1,4 @@
-// A funnel to roll a ball through, a leapfrog step at a time, and to sample.
+// A funnel: the path of a ball through it in leapfrog steps, and draws of NUTS.
 
 import {
   below, densityLog, follow, FORMS, LOST, nuts, random, roll,
@@ -132,7 +132,7 @@ class LeapfrogFunnel extends Explorable {
     this.p = [this.push.x, this.push.v];
   }
 
-  /** Draws belong to a step size: no chain outlives a change of it. */
+  /** Discard the draws: they belong to the step size that has been changed. */
   forget() {
     this.remaining = 0;
     this.chains = NAMES.map((_, k) => ({
@@ -281,7 +281,7 @@ class LeapfrogFunnel extends Explorable {
     }
   }
 
-  /** Where the log density lies so far below its top: given v it is normal in x. */
+  /** Contours at given distances below the maximum of the log density. */
   drawContours() {
     const key = `${this.form} ${this.width}`;
     if (key === this.contoured) return;
@@ -364,7 +364,7 @@ class LeapfrogFunnel extends Explorable {
     const line = (kind) => level(x - 7, x + 7, -4, kind);
     const narrow = this.width < 520;
     const rows = [
-      [line("roll"), narrow ? "true path" : "where the ball rolls"],
+      [line("roll"), narrow ? "exact path" : "exact path"],
       [svg("g", {}, line("step-line"), dot("step-dots")),
         narrow ? "leapfrog" : "leapfrog steps"],
       [cross(x, -4, 5), "divergence"],
@@ -383,13 +383,13 @@ class LeapfrogFunnel extends Explorable {
     return svg("path", { d, class: kind });
   }
 
-  /** A place of the drawing; what is lost far out, or is no number, far out. */
+  /** A place of the drawing; far outside it for values that are not finite. */
   onPlane([x, v]) {
     const near = (value) => (Number.isNaN(value) ? 50 : clamp(value, -50, 50));
     return [this.across(near(x)), this.up(near(v))];
   }
 
-  /** A place in the plane, so far from its edges at least. */
+  /** The nearest place that is at least a given distance from the plane's edges. */
   within([x, y], margin) {
     return [
       clamp(x, this.left + margin, this.right - margin),
@@ -467,7 +467,7 @@ class LeapfrogFunnel extends Explorable {
   }
 
   percent(share) {
-    return `${number(100 * share)} %`;
+    return `${number(100 * share)}%`;
   }
 
   fillTable() {
@@ -478,7 +478,7 @@ class LeapfrogFunnel extends Explorable {
         n ? number(gradients / n) : "–"];
     });
     rows.push(["exact", "", "", this.percent(this.share), ""]);
-    const heads = ["form", "draws", "diverged", `sd below ${this.neck}`, "gradients a draw"];
+    const heads = ["form", "draws", "diverged", `sd below ${this.neck}`, "gradients per draw"];
     renew(
       this.table,
       html("thead", {}, html("tr", {}, ...heads.map((h) => html("th", { scope: "col" }, h)))),
@@ -490,7 +490,7 @@ class LeapfrogFunnel extends Explorable {
     );
   }
 
-  /** In words: how deep the path goes, how far wrong it is, what was drawn. */
+  /** A sentence: how far down the path goes, its error in energy, and the draws. */
   sentence() {
     const { now, chain } = this;
     const lowest = (points) => Math.exp(Math.min(...points.map((q) => q[1])));
@@ -498,13 +498,13 @@ class LeapfrogFunnel extends Explorable {
     const reached = lowest(now.path.slice(0, now.diverged ? -1 : undefined));
     const worst = Math.max(...now.error.map(Math.abs));
     const said = [`${this.form ? "Non-centered" : "Centered"}, step ` +
-      `${number(this.step, 2)}. The ball rolls down to an sd of ${number(depth, 3)}.`];
+      `${number(this.step, 2)}. The exact path goes down to an sd of ${number(depth, 3)}.`];
     const missed = reached > 1.4 * depth;
     if (now.diverged) {
       said.push(`The path diverges at step ${now.path.length - 1}: its energy is ` +
-        `wrong by more than ${LOST}. Before that it was down to ${number(reached, 3)}.`);
+        `wrong by more than ${LOST}. Before that it went down to ${number(reached, 3)}.`);
     } else {
-      said.push(`The path gets down to ${number(reached, 3)}` +
+      said.push(`The leapfrog path goes down to ${number(reached, 3)}` +
         (missed ? ": it misses the neck, and does not diverge." : ".") +
         ` The largest error in its energy is ${worst < 0.01 ? "below 0.01"
           : number(worst, worst < 10 ? 2 : 0)}.`);

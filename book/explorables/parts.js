@@ -1,4 +1,4 @@
-// What the explorables share: drawing, scales, words, and the life of an element.
+// Shared by the explorables: drawing, scales, controls, and the custom element.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -19,8 +19,8 @@ function fill(element, attributes, children) {
 }
 
 /**
- * Make the children of an element like new ones, and leave what is alike as it is: the
- * browser then styles, lays out and paints only what has changed.
+ * Replace the children of an element by new ones, but keep what is equal: the browser
+ * then computes styles, layout and paint only for what has changed.
  */
 export function renew(parent, ...made) {
   for (const [k, child] of made.entries()) {
@@ -73,7 +73,7 @@ export function clamp(value, low, high) {
   return Math.min(high, Math.max(low, value));
 }
 
-/** A number as the book prints it: a true minus, and never minus zero. */
+/** A number as the book prints it: with a minus sign, and never minus zero. */
 export function number(value, digits = 1) {
   const text = Math.abs(value).toFixed(digits);
   return value < 0 && Number(text) !== 0 ? "\u2212" + text : text;
@@ -107,7 +107,7 @@ export function diamond(x, y, r, kind) {
   return svg("path", { d, class: kind });
 }
 
-/** The book's marker of what is exact: a triangle. */
+/** The book's marker of an exact result: a triangle. */
 export function triangle(x, y, r, kind) {
   const d = `M${x},${y - r}L${x + r},${y + 0.8 * r}L${x - r},${y + 0.8 * r}Z`;
   return svg("path", { d, class: kind });
@@ -152,12 +152,12 @@ export function button(words, onClick) {
 }
 
 /**
- * A figure that answers back.
+ * An interactive figure.
  *
- * The data are in the element as JSON, put there when the book was built, and the
- * words for readers without scripts stand there until all is ready. A figure
- * defines `build(data)`, which adds its controls, and `draw(width)`; it asks for a
- * frame with `update()`, and says what changed by `sentence()`.
+ * The element holds its data as JSON, written when the book was built, and a text for
+ * readers without scripts, which is removed once the figure is drawn. A figure
+ * defines `build(data)`, which adds its controls, and `draw(width)`; it calls
+ * `update()` for a new frame, and defines `sentence()`, which is announced.
  */
 export class Explorable extends HTMLElement {
   connectedCallback() {
@@ -165,8 +165,8 @@ export class Explorable extends HTMLElement {
       this.begin();
       return;
     }
-    // Worked out when a reader comes near, so that the page is there sooner; or once
-    // every place has to be where it will stay (see book.js).
+    // Drawn when it comes near the visible part of the page, so that the page loads
+    // faster, or when the final layout of the page is needed (see book.js).
     const near = new IntersectionObserver(
       (seen) => seen.some((entry) => entry.isIntersecting) && this.begin(),
       { rootMargin: "800px" },
@@ -186,8 +186,8 @@ export class Explorable extends HTMLElement {
     this.build(data);
     this.querySelector(".explorable-off").remove();
     this.append(this.drawing, this.controls, this.summary);
-    // What is held with a finger must not scroll the page; touch-action on a part
-    // of a drawing does not see to that in every browser.
+    // Dragging with a finger must not scroll the page; touch-action on a part of a
+    // drawing does not prevent it in every browser.
     const keep = (event) => this.holding && event.preventDefault();
     this.drawing.addEventListener("touchstart", keep, { passive: false });
     this.drawing.addEventListener("touchmove", keep, { passive: false });
@@ -197,7 +197,7 @@ export class Explorable extends HTMLElement {
     this.summary.textContent = this.sentence();
   }
 
-  /** Draw before the next frame, and speak when the reader pauses. */
+  /** Draw in the next frame, and announce the result when the reader pauses. */
   update(speak = true) {
     this.wanted ??= requestAnimationFrame(() => this.frame());
     if (speak) this.speak(400);
@@ -219,14 +219,14 @@ export class Explorable extends HTMLElement {
     }, after);
   }
 
-  /** Where a pointer is, in the units of the drawing. */
+  /** The place of a pointer in the units of the drawing. */
   place(event) {
     const box = this.drawing.getBoundingClientRect();
     const scale = this.drawing.viewBox.baseVal.width / box.width;
     return [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
   }
 
-  /** Follow a pointer from here until it is let go; a held one never scrolls. */
+  /** Follow a pointer until it is released; with `holding` it does not scroll. */
   follow(event, onMove, { holding = false, onEnd = () => {} } = {}) {
     if (event.button) return;
     event.preventDefault();

@@ -1,23 +1,23 @@
-// Varying intercepts, exactly: the mathematics of pooling.exact for a browser.
+// The exact posterior of varying intercepts: pooling.exact's mathematics in JavaScript.
 //
 //   y[i] ~ N(alpha[j[i]] + beta x[i], sigma),  alpha[j] ~ N(mu, tau),
 //
 // with priors N(0, prior.mu) of mu, N(0, prior.beta) of beta, and half-normal ones of
-// scale prior.tau and prior.sigma. The data are needed as sums by group only. Given
-// tau and sigma all is normal (Bayesian Data Analysis, chapter 15); what is left are
+// scale prior.tau and prior.sigma. Only sums by group are needed of the data. Given
+// tau and sigma everything is normal (Bayesian Data Analysis, chapter 15), which leaves
 // two integrals, over sigma and over the ratio of variances,
 //
-//   ratio = sigma^2 / tau^2,  the number of rows that one's group is worth.
+//   ratio = sigma^2 / tau^2,  the number of rows that the mean of the groups counts as.
 
-// The trapezoid rule converges exponentially for what is smooth and dies out at both
-// ends. The steps suit dozens of groups and hundreds of rows, whose posterior is near
-// normal in these logarithms; where it is negligible it is not looked at.
+// The trapezoid rule converges exponentially for smooth integrands that vanish at both
+// ends. The steps suit dozens of groups and hundreds of rows, whose posterior is nearly
+// normal in these logarithms; nodes with a negligible density are left out.
 const RATIOS = Array.from({ length: 85 }, (_, k) => Math.exp(-4 + k / 6));
 const NODES = Array.from({ length: 25 }, (_, k) => 0.75 * (k - 12)); // posterior sds
 const NEGLIGIBLE = 45; // in logs
 const MOMENTS = ["sigma", "sigma2", "mu", "beta", "mumu", "mubeta", "betabeta"];
 
-/** n rows as means and sums of squares and products about them. */
+/** Summaries of n rows: means, and sums of squares and products about them. */
 export function summarise(xs, ys) {
   const n = xs.length;
   const mean = (v) => (n ? v.reduce((sum, each) => sum + each, 0) / n : 0);
@@ -26,7 +26,7 @@ export function summarise(xs, ys) {
   return { n, x, y, xx: about(xs, x, xs, x), xy: about(xs, x, ys, y), yy: about(ys, y, ys, y) };
 }
 
-/** The same of two sets of rows together. */
+/** The summaries of two sets of rows together. */
 export function together(a, b) {
   const n = a.n + b.n;
   if (!n) return a;
@@ -42,7 +42,7 @@ export function together(a, b) {
   };
 }
 
-/** Sums over groups of one size: what shrinks their means depends on the size alone. */
+/** Sums over groups of one size: the weight of a group depends on its size alone. */
 function bySize(groups) {
   const sizes = new Map();
   const within = { rows: 0, groups: 0, xx: 0, xy: 0, yy: 0 };
@@ -66,8 +66,8 @@ function bySize(groups) {
 }
 
 /**
- * What the data say of (mu, beta): sums of squares and products, those between
- * groups shrunk to what they are worth: n rows of one group count as
+ * Sums of squares and products for (mu, beta), those between groups weighted: n rows
+ * of one group count as
  * n ratio / (n + ratio), from none of them (no pooling) to all (complete pooling).
  */
 function pooled({ sizes, within }, worth) {
@@ -87,7 +87,7 @@ function pooled({ sizes, within }, worth) {
   return s;
 }
 
-/** Mean and covariance of (mu, beta) given sigma, and how well that fits. */
+/** Mean and covariance of (mu, beta) given sigma, and the log of the fit. */
 function coefficients(s, sigma2, prior) {
   const a = s.one / sigma2 + prior.mu ** -2;
   const b = s.x / sigma2;
@@ -104,7 +104,7 @@ function coefficients(s, sigma2, prior) {
   };
 }
 
-/** About where log(sigma) is, given the ratio. */
+/** The approximate centre of log(sigma), given the ratio. */
 function centre(s, power, prior) {
   const rough = s.withinYY / s.rows;
   return 0.5 * Math.log((coefficients(s, rough, prior).misfit * rough) / power);
@@ -118,9 +118,9 @@ function sigmaNode(s, power, falls, prior, logSigma) {
 }
 
 /**
- * The integral over sigma for one ratio: its logarithm, and posterior means of
- * sigma, of what is there of (mu, beta), and of their squares and product.
- * `power` rows tell of sigma; `falls` is what the priors take off for sigma^2.
+ * The integral over sigma for one ratio: its logarithm, and posterior means of sigma,
+ * mu, beta, and of their squares and products. `power` is the degrees of freedom for
+ * sigma; `falls` is the coefficient of sigma^2 in the log priors.
  */
 function overSigma(s, power, falls, prior) {
   const sd = 1 / Math.sqrt(2 * power);
@@ -143,12 +143,12 @@ function overSigma(s, power, falls, prior) {
   return { ...m, log: top + Math.log(m.total * sd) };
 }
 
-/** Mean and sd of each alpha, from what is known for each ratio and its weight. */
+/** Mean and sd of each alpha, averaged over the ratios with their weights. */
 function intercepts(groups, known) {
   return groups.map(({ n, x, y }) => {
     let [first, second, B] = [0, 0, 0];
     for (const { weight, ratio, at } of known) {
-      // The share of the way from the group's own mean to the mean of all.
+      // The weight of the mean of all groups.
       const b = ratio === Infinity ? 1 : ratio / (n + ratio);
       const w = 1 - b;
       first += weight * (b * at.mu + w * (y - x * at.beta));
@@ -211,14 +211,14 @@ export function partialPooling(groups, prior, wanted = groups) {
   };
 }
 
-/** One intercept for all; sigma integrated over. */
+/** One intercept for all groups; sigma integrated over. */
 export function completePooling(groups, prior, wanted = groups) {
   const s = pooled(bySize(groups), (n) => n);
   const at = overSigma(s, s.rows, 0.5 * prior.sigma ** -2, prior);
   return summaries(wanted, [{ weight: 1, ratio: Infinity, at }]);
 }
 
-/** Each group's intercept by itself, with a flat prior; sigma integrated over. */
+/** Separate intercepts with flat priors; sigma integrated over. */
 export function noPooling(groups, prior, wanted = groups) {
   const s = pooled(bySize(groups), () => 0);
   const at = overSigma(s, s.rows - s.groups, 0.5 * prior.sigma ** -2, prior);
