@@ -1,5 +1,5 @@
-// The reader's Python: it runs here, beside the page, so that the page never stalls
-// and can end it at once.
+// The worker in which Python runs, so that the page stays responsive and can end it at
+// any time.
 
 import { Failure, forget, kept, listed, obtain, pack, unpack, unzip } from "./files.js";
 import {
@@ -55,7 +55,7 @@ async function start({ base }) {
   const content = packages(list, progress);
   const members = content.then((found) => found.members);
   const libraries = members.then(compileLibraries);
-  // A failure is told by whoever awaits it; until then it must not go unheard.
+  // Failures are reported where the promises are awaited, not as unhandled.
   for (const promise of [...Object.values(runtime), content, members, libraries]) {
     promise.catch(() => {});
   }
@@ -69,7 +69,7 @@ async function start({ base }) {
     pyodide = await startPyodide({ ...parts, image });
   } catch (error) {
     if (!image) throw error;
-    image = null; // it suits this browser no more: a newer one is made below
+    image = null; // it does not fit this browser any more: a new one is made below
     pyodide = await startPyodide({ ...parts, image });
   }
   say({ stage: "packages", done: 0, total: 1 });
@@ -95,7 +95,7 @@ async function start({ base }) {
 
 /**
  * Have a second worker compile what this one imports: `files` fills with files for
- * site-packages. Without a second core it would only be in the way.
+ * site-packages. With one core this would only slow the start down.
  */
 function compileBeside({ runtime, indexURL, info, members }) {
   const files = [];
@@ -111,7 +111,7 @@ function compileBeside({ runtime, indexURL, info, members }) {
     const sources = IMPORTED.flatMap((folder) =>
       all.filter(([name]) => name.startsWith(folder) && name.endsWith(".py")));
     worker.postMessage({ runtime: contents, indexURL, info, folder: PYTHON, sources });
-  })().catch(() => {}); // whoever awaits the files tells what went wrong
+  })().catch(() => {}); // a failure of the download is reported by `start`
   return { files, end: () => worker.terminate() };
 }
 
@@ -125,7 +125,7 @@ function keepImage(url, pyodide, session) {
   }
 }
 
-/** Have the page keep a blob for the next start: here, Python would be in the way. */
+/** Let the page keep a blob for the next start, while Python runs in this worker. */
 function keep(url, blob) {
   say({ keep: url, blob });
 }
@@ -145,7 +145,7 @@ self.onmessage = async ({ data }) => {
   }
 };
 
-/** What happened, in a sentence for the reader. */
+/** A message for the reader about an error. */
 function plain(error) {
   if (error instanceof Failure) return error.message;
   const words = String(error?.message ?? error);

@@ -21,13 +21,13 @@ import traceback
 import types
 import warnings
 
-#: What a chain is thinned to, unless the reader asks for all of it.
+#: Draws and tuning steps of a chain, unless the reader asks for all.
 DRAWS, TUNE = 500, 500
 #: Between two reports of progress, in seconds.
 PAUSE = 0.1
 
 
-#: What chapters import, so that an image of the memory holds it.
+#: The modules that chapters import.
 MODULES = (
     "numpy", "pandas", "matplotlib.pyplot", "matplotlib.backends.backend_svg",
     "scipy.stats", "xarray", "arviz", "pytensor", "pymc", "pooling", "pooling.plots",
@@ -39,13 +39,14 @@ session = None
 def prepare() -> tuple[str, ...]:
     """Adapt Python to a browser; the modules that :func:`load` is to import."""
     global session
-    # There is none here, and PyTensor gets on without when it knows.
+    # PyTensor works without numba if its import fails.
     sys.modules["numba"] = None
-    # PyTensor's C compiler takes its exception from there; nothing is compiled here.
+    # PyTensor imports an exception of its C compiler from setuptools; nothing is
+    # compiled here.
     sys.modules["setuptools"] = types.ModuleType("setuptools")
     errors = sys.modules["setuptools.errors"] = types.ModuleType("setuptools.errors")
     errors.CompileError = type("CompileError", (Exception,), {})
-    # It asks Pyodide in a manner that Pyodide finds old.
+    # It uses a method of Pyodide that is deprecated.
     warnings.filterwarnings("ignore", module="threadpoolctl")
     session = Session()
     sys.meta_path.insert(0, Adapted(session))
@@ -74,11 +75,11 @@ def rest() -> None:
 
 
 def start(say) -> Session:
-    """Begin the session. `say` takes the messages for the page, as JavaScript does."""
+    """Begin the session; `say` is JavaScript's function that sends messages to the page."""
     from js import JSON
     import numpy as np
 
-    # An image of the memory holds their states too, which are to differ.
+    # Generators in an image of the memory would repeat the same numbers.
     random.seed()
     np.random.seed()
     session.tell = lambda event: say(JSON.parse(json.dumps({"event": event})))
@@ -112,10 +113,9 @@ class Session:
         source, name : str
             The code, and what a traceback calls it.
         draws : int or None
-            How many draws a chain of its fits is thinned to; None for the ordinary
-            number.
+            How many draws each chain of its fits takes; None for the default number.
         full : bool
-            Whether its fits are not to be thinned.
+            Whether its fits take all the draws that the code asks for.
 
         Returns
         -------
@@ -139,7 +139,7 @@ class Session:
         return json.dumps({"outputs": self.outputs, "error": error})
 
     def _evaluate(self, source: str, name: str):
-        """Execute a cell; the value of a last expression that asks to be shown."""
+        """Execute a cell; return the value of its last expression, if it is shown."""
         tree = ast.parse(source, name)
         last = None
         silent = source.rstrip().endswith(";")
@@ -185,7 +185,7 @@ class Session:
             try:
                 svg = two_coloured(svg)
             except ValueError:
-                # A reader's own colours are as good.
+                # Colours of the reader's own have no dark counterpart.
                 pass
             self.put({"type": "display", "data": {"image/svg+xml": svg}})
         plt.close("all")
@@ -197,7 +197,7 @@ def _close_figures() -> None:
 
 
 class Stream(io.TextIOBase):
-    """What a cell prints, sent to the page as it comes."""
+    """What a cell prints, sent to the page at once."""
 
     def __init__(self, session: Session, name: str):
         self.session, self.name = session, name
@@ -212,9 +212,9 @@ class Stream(io.TextIOBase):
 
 
 def told(error: BaseException, name: str) -> dict:
-    """An exception as the reader is told of it: through their own code alone."""
+    """An exception with a traceback through the reader's own code alone."""
     summary = traceback.TracebackException.from_exception(error, capture_locals=False)
-    # Cells are called by names that no file has.
+    # Cells have names that no file has.
     own = [frame for frame in summary.stack if frame.filename.startswith("cell ")]
     lines = ["Traceback (most recent call last):\n"] if own else []
     lines += traceback.StackSummary.from_list(own).format()
@@ -260,7 +260,7 @@ def adapt_pytensor(pytensor, session: Session) -> None:
 
 
 def adapt_pymc(pymc, session: Session) -> None:
-    """One process, fewer draws unless all are wanted, and progress for the page."""
+    """Sample in one process, with fewer draws by default, and report the progress."""
     import functools
     import inspect
     import logging
@@ -268,7 +268,7 @@ def adapt_pymc(pymc, session: Session) -> None:
     from . import quick_nuts
 
     quick_nuts.install()
-    # The page says what it does.
+    # The page shows the progress.
     logging.getLogger("pymc").setLevel(logging.WARNING)
     for name in ("sample_prior_predictive", "sample_posterior_predictive", "find_MAP"):
         plain = getattr(pymc, name)
@@ -344,7 +344,7 @@ class Progress:
 
 
 def adapt_pooling(pooling, session: Session) -> None:
-    """Let an unsound fit be said, and go on: with few draws, many are."""
+    """Report an unsound fit without stopping: with few draws, many fits are unsound."""
     from pooling import diagnostics
 
     original = diagnostics.check
