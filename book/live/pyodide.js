@@ -236,11 +236,14 @@ export function memoryImage(pyodide) {
   return new Blob([memory.subarray(0, 4 * end), text, Uint32Array.of(text.length)]);
 }
 
-/** What `memoryImage` wrote, read again; null where nothing was kept. */
+/** Read what `memoryImage` wrote; null where nothing was kept, or something else. */
 export function readImage(bytes) {
-  if (!bytes) return null;
-  const start = bytes.length - 4;
-  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(start, true);
-  const text = new TextDecoder().decode(bytes.subarray(start - length, start));
-  return { ...JSON.parse(text), memory: bytes.subarray(0, start - length) };
+  try {
+    const start = bytes.length - 4;
+    const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(start, true);
+    const text = new TextDecoder().decode(bytes.subarray(start - length, start));
+    return { ...JSON.parse(text), memory: bytes.subarray(0, start - length) };
+  } catch {
+    return null;
+  }
 }

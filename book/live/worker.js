@@ -117,6 +117,8 @@ function compileBeside({ runtime, indexURL, info, members }) {
 
 /** Keep Python's memory as it is before the first cell, for the next start. */
 function keepImage(url, pyodide, session) {
+  // For a moment this takes three times the memory, which small devices do not have.
+  if (navigator.deviceMemory < 4) return;
   try {
     session.rest();
     keep(url, memoryImage(pyodide));

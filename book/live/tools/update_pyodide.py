@@ -2,8 +2,8 @@
 
     python book/live/tools/update_pyodide.py VERSION FOLDER
 
-The folder needs the runtime, ``pyodide-lock.json`` and the wheels of the packages below.
-A wheel whose hash is not the one in ``pyodide-lock.json`` is refused.
+The folder needs the runtime, ``pyodide-lock.json`` and the wheels of the packages
+below. A wheel whose hash is not the one in ``pyodide-lock.json`` is refused.
 """
 
 from __future__ import annotations

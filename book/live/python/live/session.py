@@ -75,7 +75,7 @@ def rest() -> None:
 
 
 def start(say) -> Session:
-    """Begin the session; `say` is JavaScript's function that sends messages to the page."""
+    """Begin the session; `say` is the function of JavaScript that tells the page."""
     from js import JSON
     import numpy as np
 
