@@ -165,8 +165,8 @@ export class Explorable extends HTMLElement {
       this.begin();
       return;
     }
-    // Drawn when it comes near the visible part of the page, so that the page loads
-    // faster, or when the final layout of the page is needed (see book.js).
+    // Worked out when a reader comes near, so that the page is there sooner; or once
+    // every place has to be where it will stay (see book.js).
     const near = new IntersectionObserver(
       (seen) => seen.some((entry) => entry.isIntersecting) && this.begin(),
       { rootMargin: "800px" },

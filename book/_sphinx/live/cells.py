@@ -77,7 +77,7 @@ class Tell(SphinxPostTransform):
 
 
 def load(app: Sphinx, pagename, templatename, context, doctree) -> None:
-    """Link style sheet and script on the pages with code cells."""
+    """Style and script, where there is something to run."""
     if doctree is None or next(shown(doctree), None) is None:
         return
     # Seen from the page, which may lie in a folder.
@@ -86,8 +86,8 @@ def load(app: Sphinx, pagename, templatename, context, doctree) -> None:
         [
             context.get("metatags", ""),
             f'<link rel="stylesheet" href="{live}/live.css">',
-            # Not a module: browsers load no modules in a page that is opened as a
-            # file, and the script has to tell the reader why nothing runs there.
+            # Not a module: a browser that has the page from a file would not
+            # load one, and its reader should be told why nothing runs.
             f'<script defer src="{live}/cells.js"></script>',
         ]
     )

@@ -185,7 +185,7 @@ class Session:
             try:
                 svg = two_coloured(svg)
             except ValueError:
-                # Colours of the reader's own have no dark counterpart.
+                # A reader's own colours are as good.
                 pass
             self.put({"type": "display", "data": {"image/svg+xml": svg}})
         plt.close("all")
