@@ -42,7 +42,7 @@ export class Runtime extends EventTarget {
   async size() {
     const list = await listed(this.base);
     const bytes = await missing(list);
-    return { bytes, cached: bytes === 0, disk: 320e6, heap: 350e6 };
+    return { bytes, cached: bytes === 0, disk: 300e6, heap: 350e6 };
   }
 
   /** Start Python, unless it has started; `on` is called with every step. */

@@ -49,9 +49,9 @@ async function start({ base }) {
   const runtime = Object.fromEntries(
     files.map((file) => [name(file), obtain(file, progress)]),
   );
+  const downloads = { ...runtime };
   // Compiled once, for the helper too.
-  const bytes = runtime["pyodide.asm.wasm"];
-  runtime["pyodide.asm.wasm"] = bytes.then((found) => WebAssembly.compile(found));
+  runtime["pyodide.asm.wasm"] = runtime["pyodide.asm.wasm"].then(WebAssembly.compile);
   const content = packages(list, progress);
   const members = content.then((found) => found.members);
   const libraries = members.then(compileLibraries);
@@ -61,36 +61,45 @@ async function start({ base }) {
   }
   const indexURL = new URL("./", files[0].url).href;
   const parts = { runtime, indexURL, info: list.info, members, libraries };
-  let image = readImage(await kept(list.memory));
-  let pyodide;
   say({ stage: "start" });
-  const helper = image ? null : compileBeside(parts);
-  try {
-    pyodide = await startPyodide({ ...parts, image });
-  } catch (error) {
-    if (!image) throw error;
-    image = null; // it does not fit this browser any more: a new one is made below
-    pyodide = await startPyodide({ ...parts, image });
-  }
-  say({ stage: "packages", done: 0, total: 1 });
-  const session = pyodide.pyimport("live.session");
-  if (!image) {
-    for (const module of session.prepare()) {
-      // Between two modules, what the helper has compiled is taken in.
-      await new Promise((resolve) => setTimeout(resolve));
-      mount(pyodide.FS, helper.files.splice(0));
-      session.load(module);
-    }
-    helper.end();
-    keepImage(list.memory, pyodide, session);
-  }
-  python = session.start(say);
+  const image = readImage(await kept(list.memory));
+  const pyodide =
+    (image && (await restart(parts, image))) ?? (await firstStart(parts, list));
+  python = pyodide.pyimport("live.session").start(say);
   say({ stage: "ready" });
   const { fresh } = await content;
   if (!fresh) return;
-  for (const file of files) keep(file.url, new Blob([file.url.endsWith(".wasm") ? await bytes : await runtime[name(file)]]));
+  for (const file of files) keep(file.url, new Blob([await downloads[name(file)]]));
   keep(list.packages, new Blob([pack(await members)]));
   forget(list);
+}
+
+/** Start from the memory of an earlier start; null if it does not fit this browser. */
+async function restart(parts, image) {
+  try {
+    const pyodide = await startPyodide({ ...parts, image });
+    say({ stage: "packages", done: 0, total: 1 });
+    return pyodide;
+  } catch {
+    return null;
+  }
+}
+
+/** Start Python, import what the chapters need, and keep the memory. */
+async function firstStart(parts, list) {
+  const helper = compileBeside(parts);
+  const pyodide = await startPyodide({ ...parts, image: null });
+  say({ stage: "packages", done: 0, total: 1 });
+  const session = pyodide.pyimport("live.session");
+  for (const module of session.prepare()) {
+    // Between two modules, what the helper has compiled is taken in.
+    await new Promise((resolve) => setTimeout(resolve));
+    mount(pyodide.FS, helper.files.splice(0));
+    session.load(module);
+  }
+  helper.end();
+  keepImage(list.memory, pyodide, session);
+  return pyodide;
 }
 
 /**
