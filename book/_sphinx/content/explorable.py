@@ -236,9 +236,9 @@ def visit(self, node: explorable) -> None:
     self.body.append(
         f'<{element} label="{html.escape(node["label"])}">'
         f'<p class="explorable-description" id="{element}-description">{alt}</p>'
-        '<p class="explorable-off">This figure is interactive once your browser has run '
-        f"its script. {alt} The figures of the text above and below show the same "
-        "without the interaction.</p>"
+        '<p class="explorable-off">This figure is interactive once your browser '
+        f"has run its script. {alt} The figures of the text above and below show "
+        "the same without the interaction.</p>"
         f'<script type="application/json">{data}</script>'
         f"</{element}>"
     )
