@@ -242,7 +242,7 @@ class ClimbTheRidge extends Explorable {
         class: this.kindOf(kind),
       }));
     }
-    g.append(text(0, 12, "gain in log density, other parameters at their best", "title"));
+    g.append(text(0, 12, "log density gained, maximised over the rest", "title"));
     for (const tick of ticks(up.inverse(bottom), up.inverse(top), 6)) {
       g.append(level(left, right, up(tick), "grid"));
       g.append(text(left - 5, up(tick) + 4, number(tick, 0), "tick", "end"));

@@ -262,7 +262,7 @@ class InfluenceCurve extends Explorable {
   drawPulls(g) {
     const { along, pullUp, top, middle, right, reach } = this;
     const name = this.schools[this.school];
-    g.append(text(0, 12, `how far ${name}'s posterior mean is from its estimate`, "title"));
+    g.append(text(0, 12, `distance of ${name}'s mean from its estimate`, "title"));
     for (const t of ticks(-reach, reach, 5)) {
       g.append(level(36, right, pullUp(t), "grid"));
       g.append(text(31, pullUp(t) + 4, number(t, 0), "tick", "end"));
@@ -290,7 +290,7 @@ class InfluenceCurve extends Explorable {
   drawOther(g) {
     const { along, otherUp, upper, bottom, right, span } = this;
     const other = this.schools[this.other];
-    g.append(text(0, upper - 12, `posterior mean of ${other}, whose data do not change`, "title"));
+    g.append(text(0, upper - 12, `mean of ${other}, whose data do not change`, "title"));
     for (const t of ticks(...span, 4)) {
       g.append(level(36, right, otherUp(t), "grid"));
       g.append(text(31, otherUp(t) + 4, number(t, 0), "tick", "end"));
