@@ -36,13 +36,6 @@ import pooling
 plt.style.use("pooling.book")
 """
 TABLE = 'az.summary(idata, var_names=["mu", "tau", "theta"])'
-#: PyTensor's own Python linker and PyMC's sampler as it is.
-PLAIN = """
-import sys, types
-for name in ("live.numpy_linker", "live.quick_nuts"):
-    sys.modules[name] = types.ModuleType(name)
-    sys.modules[name].install = lambda: None
-"""
 FORGET = """async what => {
     const cache = await caches.open("borrowing-strength-python");
     for (const request of await cache.keys()) {
@@ -50,25 +43,24 @@ FORGET = """async what => {
     }
 }"""
 KEPT = """async () => (await (await caches.open("borrowing-strength-python")).keys())
-    .some(request => request.url.includes("bytecode"))"""
-#: Name of a variant -> (what of the cache is forgotten first, cells before the others).
+    .some(request => request.url.includes("/memory-"))"""
+#: Name of a variant -> which addresses are deleted from the cache first.
 WARM = {
-    "warm": (None, []),
-    "warm, without kept bytecode": ("bytecode", []),
-    "warm, without unpacked packages": ("kept/", []),
-    "warm, with PyTensor's and PyMC's own": (None, [PLAIN]),
+    "warm": None,
+    "warm, without kept memory": "/memory-",
+    "warm, without anything unpacked": "/kept/",
 }
 
 
-def times(page, before=()) -> dict[str, float]:
+def times(page) -> dict[str, float]:
     """Seconds from the press to each step, and megabytes."""
     page.goto(page.url or "about:blank")
-    cells = [*before, SET_UP, MODEL, TABLE]
+    cells = [SET_UP, MODEL, TABLE]
     answer = page.evaluate(live_site.RUN, {"cells": cells})
     for result in answer["results"]:
         if result["error"]:
             raise SystemExit(result["error"]["traceback"])
-    *_, set_up, model, table = answer["results"]
+    set_up, model, table = answer["results"]
     return {
         "MB": answer["size"]["bytes"] / 1e6,
         "Python": answer["times"]["packages"],
@@ -100,10 +92,10 @@ def main() -> None:
             executable_path=path, args=chromium.flags()
         )
 
-        def run(context, before=()):
+        def run(context):
             page = context.new_page()
             page.goto(f"{address}/{EIGHT}")
-            found = times(page, before)
+            found = times(page)
             page.wait_for_function(KEPT)
             # What is kept is written while the table is read.
             page.wait_for_timeout(3000)
@@ -117,7 +109,7 @@ def main() -> None:
             if len(cold) < runs:
                 context.close()
         show("cold", cold)
-        for name, (what, before) in WARM.items():
+        for name, what in WARM.items():
             found = []
             for _ in range(runs):
                 if what:
@@ -125,7 +117,7 @@ def main() -> None:
                     page.goto(f"{address}/{EIGHT}")
                     page.evaluate(FORGET, what)
                     page.close()
-                found.append(run(context, before))
+                found.append(run(context))
             show(name, found)
         browser.close()
 

@@ -1,19 +1,19 @@
-// One group by itself, exactly, under a prior that was fixed beforehand.
+// The exact posterior of one group under a fixed prior.
 //
 //   y ~ N(theta, sigma),  theta ~ t_nu(m, s): a normal whose variance V has an
-//   Inv-chi²(nu, s²) distribution. Given V all is normal; V is summed over.
+//   Inv-chi²(nu, s²) distribution. Given V everything is normal; a sum over V gives the rest.
 
 import { mixture } from "./exact.js";
 
-// What is summed is smooth in log(V) and dies out at both ends: below as
-// exp(-1/V), above as a power of V, which has to be followed for longer.
+// The summand is smooth in log(V) and vanishes at both ends: below like exp(-1/V),
+// above like a power of V, so that the grid has to reach further there.
 const STEP = 0.2;
 const BELOW = 5; // in logs, below nu s²
 const ABOVE = 40; // in logs over nu, above the largest scale that there is...
 const BEND = 1; // ...and above where the power takes over
 
 /**
- * The variances that a prior may have, and their probabilities.
+ * A grid of variances V with their probabilities under the prior.
  *
  * `nu` is Infinity for a normal, and `s` for a flat prior. `reach` is the largest
  * distance of a datum from the prior's centre.

@@ -1,16 +1,16 @@
-// Climb the ridge: where an optimiser goes, and where the probability is.
+// Climb the ridge: where an optimiser stops, and where the posterior probability lies.
 
 import { givenTau, posterior, PRIORS } from "./exact.js";
 import {
-  button, choice, clamp, diamond, Explorable, html, level, linear, number, path, set,
-  slider, svg, text, ticks, triangle, upright,
+  button, choice, clamp, diamond, Explorable, html, level, linear, number, path,
+  renew, set, slider, svg, text, ticks, triangle, upright,
 } from "./parts.js";
 import { ascend, begin, between, DENSITIES, flat } from "./ridge.js";
 
 const PATIENCE = 60; // steps that one press of Play takes at most
 const PACE = 80; // ms between two of them
 const CURVE = 121; // points of a curve
-// Key in DENSITIES -> what it is called in the figure, and in a sentence.
+// Key in DENSITIES -> its name in the figure, and in a sentence.
 const CLIMBS = {
   centered: ["joint, centered", "The centered climb"],
   noncentered: ["joint, non-centered", "The non-centered climb"],
@@ -30,9 +30,9 @@ function small(value) {
   return number(value, value < 0.1 ? 3 : value < 1 ? 2 : value < 100 ? 1 : 0);
 }
 
-/** A probability: in per cent, unless it is next to nothing. */
+/** A probability: as a percentage, unless it is below 0.01%. */
 function chance(p) {
-  return p < 1e-4 ? small(p) : `${number(100 * p, p < 0.01 ? 2 : p < 0.1 ? 1 : 0)} %`;
+  return p < 1e-4 ? small(p) : `${number(100 * p, p < 0.01 ? 2 : p < 0.1 ? 1 : 0)}%`;
 }
 
 class ClimbTheRidge extends Explorable {
@@ -77,7 +77,7 @@ class ClimbTheRidge extends Explorable {
     this.setUp();
   }
 
-  /** The densities under the chosen prior, and every climber at its start. */
+  /** Set up the densities under the chosen prior, each climb at its start. */
   setUp() {
     const scale = this.priors[this.prior].scale ?? Infinity;
     const { observed: y, standardErrors: sigma } = this;
@@ -104,7 +104,7 @@ class ClimbTheRidge extends Explorable {
     this.update();
   }
 
-  /** One step of the chosen climb; false where there is none. */
+  /** Take a step of the chosen climb; false if no step is possible. */
   advance() {
     const trail = this.trails[this.climb];
     const next = ascend(this.densities[this.climb], trail.at(-1));
@@ -170,7 +170,7 @@ class ClimbTheRidge extends Explorable {
     return this.densities[kind].effects(this.trails[kind].at(-1).point);
   }
 
-  /** In words, the probability within a factor of two of a tau, and above it. */
+  /** The probability within a factor of two of a tau, and above it, in words. */
   about(tau) {
     if (!this.known.has(tau)) {
       const near = between(this.answer.densityTau, tau / 2, 2 * tau);
@@ -186,7 +186,7 @@ class ClimbTheRidge extends Explorable {
     this.drawMass(g);
     this.drawEffects(g);
     this.drawLegend(g);
-    this.parts.replaceChildren(g);
+    renew(this.parts, g);
     this.showControls();
     this.fillTable();
   }
@@ -242,7 +242,7 @@ class ClimbTheRidge extends Explorable {
         class: this.kindOf(kind),
       }));
     }
-    g.append(text(0, 12, "log density gained, at the best of all else", "title"));
+    g.append(text(0, 12, "log density gained, maximised over the rest", "title"));
     for (const tick of ticks(up.inverse(bottom), up.inverse(top), 6)) {
       g.append(level(left, right, up(tick), "grid"));
       g.append(text(left - 5, up(tick) + 4, number(tick, 0), "tick", "end"));
@@ -361,7 +361,8 @@ class ClimbTheRidge extends Explorable {
     const exact = ["mean", ["", small(tau.mean), "", ...this.about(tau.mean), number(mean[0])]];
     const heads = ["steps", "τ", "gain", "within ×2 of τ", "above τ",
       `effect of ${this.schools[0]}`];
-    this.table.replaceChildren(
+    renew(
+      this.table,
       html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "climb"),
         ...heads.map((head) => html("th", { scope: "col" }, head)))),
       html("tbody", {}, ...[...climbs, exact].map(([kind, cells]) => html("tr", {},
@@ -371,7 +372,7 @@ class ClimbTheRidge extends Explorable {
     );
   }
 
-  /** Why the climb has stopped, or what is still ahead of it. */
+  /** Why the climb has stopped, or that it can go on. */
   end() {
     const { climb } = this;
     const here = this.trails[climb].at(-1);
@@ -384,13 +385,13 @@ class ClimbTheRidge extends Explorable {
       const rise = number(this.schools.length * Math.LN10);
       return (this.ended[climb]
         ? "It has stopped, as no step that it tries leads higher, but the ridge goes on: it"
-        : "It can go on for ever: the ridge") + ` rises by ${rise} with every factor of ten.`;
+        : "It never stops: the ridge") + ` rises by ${rise} with every factor of ten.`;
     }
     return this.ended[climb] ? "It has stopped, as no step that it tries leads higher."
-      : "There is higher ground yet.";
+      : "The density still rises.";
   }
 
-  /** In words: where the climb is, why it stopped, and how much probability is there. */
+  /** A sentence: where the climb is, why it stopped, and the probability near it. */
   sentence() {
     const { climb } = this;
     const trail = this.trails[climb];
@@ -400,7 +401,7 @@ class ClimbTheRidge extends Explorable {
     const near = `within a factor of two of that τ lies ${share} of the ` +
       "posterior probability";
     if (!steps) {
-      return `${CLIMBS[climb][1]} starts at τ = ${small(tau)}, with all else at its best; ` +
+      return `${CLIMBS[climb][1]} starts at τ = ${small(tau)}, the other parameters at their best; ` +
         `${near}. The posterior mean of τ is ${small(this.answer.tau.mean)}.`;
     }
     const effects = this.effects(climb);

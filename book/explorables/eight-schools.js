@@ -1,9 +1,11 @@
-// Eight schools: every answer as tau, the data or the prior of tau change.
+// Eight schools: posterior means of the effects as tau, the data or its prior change.
 
-import { givenTau, posterior, PRIOR_DENSITIES, PRIORS } from "./exact.js";
 import {
-  button, change, choice, clamp, diamond, Explorable, html, level, linear,
-  number, path, set, slider, svg, text, ticks, triangle, upright,
+  givenTau, posterior, posteriorMeans, PRIOR_DENSITIES, PRIORS,
+} from "./exact.js";
+import {
+  button, change, choice, clamp, diamond, Explorable, html, level, linear, number,
+  path, renew, set, slider, svg, text, ticks, triangle, upright,
 } from "./parts.js";
 
 const HANDLE = 10; // px: the radius of a school's handle
@@ -36,7 +38,7 @@ class EightSchools extends Explorable {
       },
     );
     this.table = html("table", { class: "answers" });
-    const reset = button("Back to what was observed", () => {
+    const reset = button("Reset to the observed data", () => {
       this.restore();
       this.update();
     });
@@ -45,9 +47,9 @@ class EightSchools extends Explorable {
       this.seSlider.row, this.priorChoice.row,
       html("div", { class: "control" }, reset),
       html("div", { class: "scrolls", tabindex: 0, role: "region",
-        "aria-label": "The answers as a table" }, this.table),
+        "aria-label": "The estimates as a table" }, this.table),
     );
-    // What moves is drawn anew; handles stay, so that the focus does.
+    // Handles are kept when the figure is redrawn, so that they keep the focus.
     this.back = svg("g", { "aria-hidden": "true" });
     this.handles = this.schools.map((name, j) => this.handle(name, j));
     this.grip = svg("circle", { r: HANDLE - 2, class: "grip" });
@@ -159,17 +161,21 @@ class EightSchools extends Explorable {
     return clamp(value, ...this.span);
   }
 
-  answer(y, sigma) {
+  get logPrior() {
     const { kind, scale } = this.priors[this.prior];
-    return posterior(y, sigma, PRIORS[kind](scale));
+    return PRIORS[kind](scale);
   }
 
-  /** How every answer moves with the chosen school's estimate, a point at a time. */
+  answer(y, sigma) {
+    return posterior(y, sigma, this.logPrior);
+  }
+
+  /** How much each posterior mean changes per point of the chosen school's estimate. */
   slopes() {
-    const moved = (by) =>
-      this.answer(this.y.map((v, j) => v + (j === this.chosen ? by : 0)), this.sigma);
+    const moved = (by) => posteriorMeans(
+      this.y.map((v, j) => v + (j === this.chosen ? by : 0)), this.sigma, this.logPrior);
     const [up, down] = [moved(0.5), moved(-0.5)];
-    return up.mean.map((m, j) => m - down.mean[j]);
+    return up.map((mean, j) => mean - down[j]);
   }
 
   get changed() {
@@ -178,21 +184,29 @@ class EightSchools extends Explorable {
     );
   }
 
-  draw(width) {
+  /** Compute what depends on the data and the prior, if one of them has changed. */
+  solve() {
+    const problem = [this.y, this.sigma, this.prior, this.chosen].join();
+    if (problem === this.solved) return;
+    this.solved = problem;
     this.now = this.answer(this.y, this.sigma);
+    this.rates = this.slopes();
+  }
+
+  draw(width) {
+    this.solve();
     if (this.beforePrior !== this.prior) {
       this.beforePrior = this.prior;
       this.before = this.answer(this.observed, this.standardErrors);
     }
     this.here = givenTau(this.y, this.sigma, this.tau);
-    this.rates = this.slopes();
     this.layOut(width);
     const parts = svg("g");
     this.drawCurves(parts);
     this.drawSchools(parts);
     this.drawDensity(parts);
-    this.back.replaceChildren(parts);
-    this.over.replaceChildren(this.answers());
+    renew(this.back, parts);
+    renew(this.over, this.answers());
     this.handles.forEach((g, j) => {
       const at = `translate(${this.across(j)},${this.up(this.shown(this.y[j]))})`;
       set(g, {
@@ -221,7 +235,7 @@ class EightSchools extends Explorable {
     const c = this.chosen;
     const low = Math.min(...this.y, ...this.observed) - 9;
     const high = Math.max(...this.y, ...this.observed, this.y[c] + this.sigma[c]) + 3;
-    // While a school is dragged the scale may grow, and does not shrink.
+    // While a school is dragged the scale may grow, but not shrink.
     const held = this.frozen ?? [low, high];
     this.span = [Math.min(low, held[0]), Math.max(high, held[1])];
     this.up = linear(this.span, [this.bottom, this.top]);
@@ -282,7 +296,7 @@ class EightSchools extends Explorable {
     });
   }
 
-  /** The answers, beside the circles and above them. */
+  /** Marks of the posterior means, beside the circles and in front of them. */
   answers() {
     const g = svg("g");
     const aside = Math.min(HANDLE + 5, (this.across(1) - this.across(0)) / 2 + 1);
@@ -358,10 +372,11 @@ class EightSchools extends Explorable {
       [`if τ were ${number(this.tau)}`, this.here.mean.map((v) => number(v))],
       ["averaged over τ", this.now.mean.map((v) => number(v))],
       ["change from the observed", this.now.mean.map((v, j) => change(v - this.before.mean[j]))],
-      [`for ${name}'s next point`, this.rates.map((v) => change(v, 2))],
+      [`per point of ${name}'s estimate`, this.rates.map((v) => change(v, 2))],
     ];
     const mark = (j) => (j === this.chosen ? { class: "chosen" } : {});
-    this.table.replaceChildren(
+    renew(
+      this.table,
       html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "school"),
         ...this.schools.map((s, j) => html("th", { scope: "col", ...mark(j) }, s)))),
       html("tbody", {}, ...rows.map(([head, cells]) =>
@@ -370,7 +385,7 @@ class EightSchools extends Explorable {
     );
   }
 
-  /** In words: what was changed, what it does, and to whom most. */
+  /** A sentence: what was changed, and how the posterior means changed with it. */
   sentence() {
     const c = this.chosen;
     const name = this.schools[c];
@@ -383,7 +398,7 @@ class EightSchools extends Explorable {
       said.push(`${name}'s standard error is ${this.sigma[c]}, ` +
         `not ${this.standardErrors[c]}.`);
     }
-    said.push(`Averaged over τ, ${name}'s answer is ${number(mean[c])}, ` +
+    said.push(`Averaged over τ, the posterior mean of ${name} is ${number(mean[c])}, ` +
       `sd ${number(sd[c])}` +
       (this.changed ? ` (${change(mean[c] - this.before.mean[c])}).` : "."));
     if (this.changed) {
@@ -397,10 +412,10 @@ class EightSchools extends Explorable {
         said.push(`${way} ${name} further, and these ${turn}: ${names}.`);
       }
     }
-    said.push(`Were τ ${number(this.tau)}, ${name} would get ` +
-      `${number(this.here.mean[c])}. The data expect τ to be ${number(tau.mean)}; ` +
-      `the chance that it is above ${number(this.tau)} is ` +
-      `${number(100 * tailTau(this.tau), 0)} %.`);
+    said.push(`If τ were ${number(this.tau)}, ${name} would get ` +
+      `${number(this.here.mean[c])}. The posterior mean of τ is ${number(tau.mean)}; ` +
+      `the probability that τ is above ${number(this.tau)} is ` +
+      `${number(100 * tailTau(this.tau), 0)}%.`);
     return said.join(" ");
   }
 }

@@ -3,8 +3,8 @@
 //   sigma ~ half-normal(scale),  b ~ N(0, sigma):  b is a slope less the mean slope.
 //
 // A position is [x, v] with v = log(sigma). Centered, x is b; non-centered, x is
-// z = b / sigma. Densities are scaled to one. Mass is one, too. Nothing here knows
-// a page.
+// z = b / sigma. Densities are scaled to one. Mass is one, too. This module
+// is independent of the page.
 
 const LOG_2PI = Math.log(2 * Math.PI);
 export const LOST = 1000; // the error in energy that PyMC calls a divergence
@@ -54,7 +54,7 @@ export function below(sigma, scale) {
   return Math.sqrt(2 / Math.PI) * (sum * end) / (3 * n);
 }
 
-/** A ball: where it is, how it is pushed, the gradient there, its energy. */
+/** The state of a path: position, momentum, the gradient there, and the energy. */
 export function ball(target, q, p) {
   return settle({ q, p, gradient: target.gradient(q) }, target);
 }
@@ -65,7 +65,7 @@ function settle(state, target) {
   return state;
 }
 
-/** One leapfrog step: half a push, a move, half a push. */
+/** One leapfrog step: half a step of the momentum, a move, half a step again. */
 export function leapfrog(target, { q, p, gradient: g }, step) {
   const half = p.map((pi, i) => pi + 0.5 * step * g[i]);
   const to = q.map((qi, i) => qi + step * half[i]);
@@ -74,7 +74,7 @@ export function leapfrog(target, { q, p, gradient: g }, step) {
   return settle({ q: to, p: after, gradient: there }, target);
 }
 
-/** Is this error in energy that of a path which has lost its ball? */
+/** Whether an error in energy means that the path has diverged. */
 export function lost(error) {
   return !(Math.abs(error) <= LOST); // not a number is lost, too
 }
@@ -93,7 +93,7 @@ export function follow(target, q, p, step, steps) {
   return { path, error, diverged: lost(error[error.length - 1]) };
 }
 
-/** The ball's true path, as far as steps short enough to keep its energy reach. */
+/** The exact path, by steps so short that the energy is kept. */
 export function roll(target, q, p, time) {
   const tolerance = 0.02;
   for (let steps = 256; ; steps *= 2) {

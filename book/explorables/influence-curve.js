@@ -1,11 +1,11 @@
-// The influence curve: what one school's datum does to its own answer, and to
-// another's, under priors that were fixed beforehand and under a hierarchy.
+// The influence curve: how one school's datum changes its own posterior mean, and
+// another school's, under fixed priors and in a hierarchy.
 
 import { alone, scales } from "./alone.js";
 import { posterior, PRIORS } from "./exact.js";
 import {
-  button, change, choice, clamp, Explorable, html, level, linear, number, path, set,
-  slider, svg, text, ticks, upright,
+  button, change, choice, clamp, Explorable, html, level, linear, number, path,
+  renew, set, slider, svg, text, ticks, upright,
 } from "./parts.js";
 
 const HANDLE = 10; // px: the radius of the handle
@@ -36,7 +36,7 @@ class InfluenceCurve extends Explorable {
     const { datum, width, nu } = this.ranges;
     this.found = new Map();
     this.restore();
-    this.schoolChoice = choice("School that moves", this.schools, (j) => this.choose(j));
+    this.schoolChoice = choice("School to change", this.schools, (j) => this.choose(j));
     this.otherChoice = choice("School to watch", this.schools, (j) => {
       this.other = j;
       this.update();
@@ -51,7 +51,7 @@ class InfluenceCurve extends Explorable {
       this.update();
     });
     this.table = html("table", { class: "answers" });
-    const reset = button("Back to what was observed", () => {
+    const reset = button("Reset to the observed data", () => {
       this.restore();
       this.update();
     });
@@ -60,7 +60,7 @@ class InfluenceCurve extends Explorable {
       this.widthSlider.row, this.nuSlider.row,
       html("div", { class: "control" }, reset),
       html("div", { class: "scrolls", tabindex: 0, role: "region",
-        "aria-label": "The answers as a table" }, this.table),
+        "aria-label": "The estimates as a table" }, this.table),
     );
     this.back = svg("g", { "aria-hidden": "true" });
     this.letter = text(0, 4, "", "", "middle");
@@ -116,7 +116,7 @@ class InfluenceCurve extends Explorable {
     });
   }
 
-  /** The four priors; what a fixed one makes of a datum of school j. */
+  /** The four priors, each with its posterior mean for a datum of school j. */
   get fixed() {
     return {
       flat: { nu: Infinity, s: Infinity },
@@ -129,7 +129,7 @@ class InfluenceCurve extends Explorable {
     return alone(y, this.standardErrors[j], 0, scales(prior, Math.abs(y))).mean;
   }
 
-  /** Every school's answer in the hierarchy when school j's datum is y. */
+  /** Every school's posterior mean in the hierarchy when school j's datum is y. */
   together(y, j) {
     const data = this.observed.map((v, k) => (k === j ? y : v));
     const { nu, scale, muSd } = this.hierarchy;
@@ -137,13 +137,13 @@ class InfluenceCurve extends Explorable {
     return posterior(data, this.standardErrors, tau, { mean: 0, sd: muSd }).mean;
   }
 
-  /** What takes long, found once. */
+  /** Computed once, since it takes long. */
   once(key, find) {
     if (!this.found.has(key)) this.found.set(key, find());
     return this.found.get(key);
   }
 
-  /** For every prior: the chosen school's answers along the grid. */
+  /** For every prior: the chosen school's posterior means along the grid. */
   curves() {
     const { min, max } = this.ranges.datum;
     const grid = Array.from({ length: POINTS }, (_, k) =>
@@ -166,7 +166,7 @@ class InfluenceCurve extends Explorable {
     }
   }
 
-  /** The answers for the datum where it is, and where it was observed. */
+  /** The posterior means for the present datum, and for the observed one. */
   answers() {
     const [j, k] = [this.school, this.other];
     const now = this.together(this.y, j);
@@ -193,7 +193,7 @@ class InfluenceCurve extends Explorable {
     const parts = svg("g");
     this.drawPulls(parts);
     this.drawOther(parts);
-    this.back.replaceChildren(parts);
+    renew(this.back, parts);
     const name = this.schools[this.school];
     this.letter.textContent = name;
     set(this.handle, {
@@ -262,7 +262,7 @@ class InfluenceCurve extends Explorable {
   drawPulls(g) {
     const { along, pullUp, top, middle, right, reach } = this;
     const name = this.schools[this.school];
-    g.append(text(0, 12, `how far ${name}'s answer is pulled from its estimate`, "title"));
+    g.append(text(0, 12, `distance of ${name}'s mean from its estimate`, "title"));
     for (const t of ticks(-reach, reach, 5)) {
       g.append(level(36, right, pullUp(t), "grid"));
       g.append(text(31, pullUp(t) + 4, number(t, 0), "tick", "end"));
@@ -290,7 +290,7 @@ class InfluenceCurve extends Explorable {
   drawOther(g) {
     const { along, otherUp, upper, bottom, right, span } = this;
     const other = this.schools[this.other];
-    g.append(text(0, upper - 12, `the answer of ${other}, whose own data stay`, "title"));
+    g.append(text(0, upper - 12, `mean of ${other}, whose data do not change`, "title"));
     for (const t of ticks(...span, 4)) {
       g.append(level(36, right, otherUp(t), "grid"));
       g.append(text(31, otherUp(t) + 4, number(t, 0), "tick", "end"));
@@ -350,36 +350,37 @@ class InfluenceCurve extends Explorable {
       return html("tr", {}, html("th", { scope: "row" }, called[prior]),
         ...cells.map((cell) => html("td", {}, cell)));
     });
-    this.table.replaceChildren(
-      html("thead", {}, html("tr", {}, column("prior"), column(`${name}'s answer`),
-        column("pulled by"), column("hardest at"), column(`${other}'s answer`),
+    renew(
+      this.table,
+      html("thead", {}, html("tr", {}, column("prior"), column(`${name}'s mean`),
+        column("pulled by"), column("hardest at"), column(`${other}'s mean`),
         column("changed by"))),
       html("tbody", {}, ...rows),
     );
   }
 
-  /** In words: where the datum is, who still pulls harder, and what the other feels. */
+  /** A sentence: the datum, where each prior pulls hardest, and the other school. */
   sentence() {
     const [name, other] = [this.schools[this.school], this.schools[this.other]];
     const { flat, normal, t, hierarchy } = this.now;
     const place = (prior, words) => {
       const [low, high] = this.turns[prior];
       const at = this.y < this.observed[this.school] ? low : high;
-      if (at === null) return `${words} does not let go on this scale.`;
+      if (at === null) return `${words} pulls harder all along this scale.`;
       const gone = this.y < this.observed[this.school] ? this.y < at : this.y > at;
-      return `${words} pulls hardest at ${number(at, 0)}${gone ? " and is letting go" : ""}.`;
+      return `${words} pulls hardest at ${number(at, 0)}${gone ? " and less beyond it" : ""}.`;
     };
     const moved = this.y - this.observed[this.school];
     const shift = hierarchy.other - hierarchy.otherBefore;
     return [
       `${name}'s estimate is ${number(this.y, 0)}` +
         (moved ? ` (${change(moved, 0)}).` : ", as observed."),
-      `Its answer: flat ${number(flat.own)}, normal ${number(normal.own)}, ` +
+      `Its posterior mean: flat ${number(flat.own)}, normal ${number(normal.own)}, ` +
         `t ${number(t.own)}, hierarchy ${number(hierarchy.own)}.`,
       place("t", "The t"), place("hierarchy", "The hierarchy"),
-      `${other}'s answer in the hierarchy is ${number(hierarchy.other)}` +
+      `${other}'s posterior mean in the hierarchy is ${number(hierarchy.other)}` +
         (moved ? ` (${change(shift)});` : ";"),
-      `under the t it stays ${number(t.other)} whatever ${name} does.`,
+      `under the t it is ${number(t.other)}, whatever the estimate of ${name}.`,
     ].join(" ");
   }
 }

@@ -1,11 +1,11 @@
-// A funnel to roll a ball through, a leapfrog step at a time, and to sample.
+// A funnel: the path of a ball through it in leapfrog steps, and draws of NUTS.
 
 import {
   below, densityLog, follow, FORMS, LOST, nuts, random, roll,
 } from "./hamiltonian.js";
 import {
-  button, choice, clamp, Explorable, html, level, linear, number, path, set, slider,
-  svg, text, ticks, upright,
+  button, choice, clamp, Explorable, html, level, linear, number, path, renew, set,
+  slider, svg, text, ticks, upright,
 } from "./parts.js";
 
 const NAMES = ["centered", "non-centered"];
@@ -132,7 +132,7 @@ class LeapfrogFunnel extends Explorable {
     this.p = [this.push.x, this.push.v];
   }
 
-  /** Draws belong to a step size: no chain outlives a change of it. */
+  /** Discard the draws: they belong to the step size that has been changed. */
   forget() {
     this.remaining = 0;
     this.chains = NAMES.map((_, k) => ({
@@ -220,7 +220,7 @@ class LeapfrogFunnel extends Explorable {
     this.drawMarginal(g);
     this.drawErrors(g);
     this.drawLegend(g);
-    this.back.replaceChildren(g);
+    renew(this.back, g);
     this.drawContours();
     this.drawDraws();
     this.drawPaths();
@@ -281,7 +281,7 @@ class LeapfrogFunnel extends Explorable {
     }
   }
 
-  /** Where the log density lies so far below its top: given v it is normal in x. */
+  /** Contours at given distances below the maximum of the log density. */
   drawContours() {
     const key = `${this.form} ${this.width}`;
     if (key === this.contoured) return;
@@ -291,7 +291,7 @@ class LeapfrogFunnel extends Explorable {
       REACH[0] + ((REACH[1] - REACH[0]) * k) / n);
     const ridge = heights.map((v) => this.target.log([0, v]));
     const highest = Math.max(...ridge);
-    this.contours.replaceChildren(...CONTOURS.map((fall) => {
+    renew(this.contours, ...CONTOURS.map((fall) => {
       const half = heights.flatMap((v, k) => {
         const above = ridge[k] - highest + fall;
         return above < 0 ? [] : [[this.target.spread(v) * Math.sqrt(2 * above), v]];
@@ -364,7 +364,7 @@ class LeapfrogFunnel extends Explorable {
     const line = (kind) => level(x - 7, x + 7, -4, kind);
     const narrow = this.width < 520;
     const rows = [
-      [line("roll"), narrow ? "true path" : "where the ball rolls"],
+      [line("roll"), narrow ? "exact path" : "exact path"],
       [svg("g", {}, line("step-line"), dot("step-dots")),
         narrow ? "leapfrog" : "leapfrog steps"],
       [cross(x, -4, 5), "divergence"],
@@ -383,13 +383,13 @@ class LeapfrogFunnel extends Explorable {
     return svg("path", { d, class: kind });
   }
 
-  /** A place of the drawing; what is lost far out, or is no number, far out. */
+  /** A place of the drawing; far outside it for values that are not finite. */
   onPlane([x, v]) {
     const near = (value) => (Number.isNaN(value) ? 50 : clamp(value, -50, 50));
     return [this.across(near(x)), this.up(near(v))];
   }
 
-  /** A place in the plane, so far from its edges at least. */
+  /** The nearest place that is at least a given distance from the plane's edges. */
   within([x, y], margin) {
     return [
       clamp(x, this.left + margin, this.right - margin),
@@ -404,7 +404,8 @@ class LeapfrogFunnel extends Explorable {
     if (key === this.pile) return;
     this.pile = key;
     const bad = chain.bad.map((q) => cross(...this.within(this.onPlane(q), 5), 3.5));
-    this.piled.replaceChildren(
+    renew(
+      this.piled,
       this.dots(chain.draws.map((q) => this.onPlane(q)), "drawn"), ...bad,
     );
   }
@@ -422,8 +423,8 @@ class LeapfrogFunnel extends Explorable {
       g.append(svg("path", { d: path(stepped), class: "step-line" }));
       g.append(this.dots(stepped, "step-dots"));
     }
-    this.paths.replaceChildren(g);
-    this.over.replaceChildren();
+    renew(this.paths, g);
+    renew(this.over);
     if (now.diverged && !this.remaining) {
       const at = this.within(this.onPlane(now.path[now.path.length - 1]), 8);
       const aside = at[0] > (this.left + this.right) / 2;
@@ -466,7 +467,7 @@ class LeapfrogFunnel extends Explorable {
   }
 
   percent(share) {
-    return `${number(100 * share)} %`;
+    return `${number(100 * share)}%`;
   }
 
   fillTable() {
@@ -477,8 +478,9 @@ class LeapfrogFunnel extends Explorable {
         n ? number(gradients / n) : "–"];
     });
     rows.push(["exact", "", "", this.percent(this.share), ""]);
-    const heads = ["form", "draws", "diverged", `sd below ${this.neck}`, "gradients a draw"];
-    this.table.replaceChildren(
+    const heads = ["form", "draws", "diverged", `sd below ${this.neck}`, "gradients per draw"];
+    renew(
+      this.table,
       html("thead", {}, html("tr", {}, ...heads.map((h) => html("th", { scope: "col" }, h)))),
       html("tbody", {}, ...rows.map(([name, ...cells], k) => {
         const mark = k === this.form ? { class: "chosen" } : {};
@@ -488,7 +490,7 @@ class LeapfrogFunnel extends Explorable {
     );
   }
 
-  /** In words: how deep the path goes, how far wrong it is, what was drawn. */
+  /** A sentence: how far down the path goes, its error in energy, and the draws. */
   sentence() {
     const { now, chain } = this;
     const lowest = (points) => Math.exp(Math.min(...points.map((q) => q[1])));
@@ -496,13 +498,13 @@ class LeapfrogFunnel extends Explorable {
     const reached = lowest(now.path.slice(0, now.diverged ? -1 : undefined));
     const worst = Math.max(...now.error.map(Math.abs));
     const said = [`${this.form ? "Non-centered" : "Centered"}, step ` +
-      `${number(this.step, 2)}. The ball rolls down to an sd of ${number(depth, 3)}.`];
+      `${number(this.step, 2)}. The exact path goes down to an sd of ${number(depth, 3)}.`];
     const missed = reached > 1.4 * depth;
     if (now.diverged) {
       said.push(`The path diverges at step ${now.path.length - 1}: its energy is ` +
-        `wrong by more than ${LOST}. Before that it was down to ${number(reached, 3)}.`);
+        `wrong by more than ${LOST}. Before that it went down to ${number(reached, 3)}.`);
     } else {
-      said.push(`The path gets down to ${number(reached, 3)}` +
+      said.push(`The leapfrog path goes down to ${number(reached, 3)}` +
         (missed ? ": it misses the neck, and does not diverge." : ".") +
         ` The largest error in its energy is ${worst < 0.01 ? "below 0.01"
           : number(worst, worst < 10 ? 2 : 0)}.`);

@@ -1,4 +1,4 @@
-// What the explorables share: drawing, scales, words, and the life of an element.
+// Shared by the explorables: drawing, scales, controls, and the custom element.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -16,6 +16,33 @@ function fill(element, attributes, children) {
   set(element, attributes);
   element.append(...children);
   return element;
+}
+
+/**
+ * Replace the children of an element by new ones, but keep what is equal: the browser
+ * then computes styles, layout and paint only for what has changed.
+ */
+export function renew(parent, ...made) {
+  for (const [k, child] of made.entries()) {
+    const now = parent.childNodes[k];
+    if (!now) parent.append(child);
+    else if (typeof child === "string") {
+      if (now.nodeName !== "#text") now.replaceWith(child);
+      else if (now.data !== child) now.data = child;
+    } else if (now.nodeName !== child.nodeName) now.replaceWith(child);
+    else if (child.nodeName === "#text") {
+      if (now.data !== child.data) now.data = child.data;
+    } else {
+      for (const { name, value } of child.attributes) {
+        if (now.getAttribute(name) !== value) now.setAttribute(name, value);
+      }
+      for (const name of now.getAttributeNames()) {
+        if (!child.hasAttribute(name)) now.removeAttribute(name);
+      }
+      renew(now, ...child.childNodes);
+    }
+  }
+  while (parent.childNodes.length > made.length) parent.lastChild.remove();
 }
 
 export function set(element, attributes) {
@@ -46,7 +73,7 @@ export function clamp(value, low, high) {
   return Math.min(high, Math.max(low, value));
 }
 
-/** A number as the book prints it: a true minus, and never minus zero. */
+/** A number as the book prints it: with a minus sign, and never minus zero. */
 export function number(value, digits = 1) {
   const text = Math.abs(value).toFixed(digits);
   return value < 0 && Number(text) !== 0 ? "\u2212" + text : text;
@@ -80,7 +107,7 @@ export function diamond(x, y, r, kind) {
   return svg("path", { d, class: kind });
 }
 
-/** The book's marker of what is exact: a triangle. */
+/** The book's marker of an exact result: a triangle. */
 export function triangle(x, y, r, kind) {
   const d = `M${x},${y - r}L${x + r},${y + 0.8 * r}L${x - r},${y + 0.8 * r}Z`;
   return svg("path", { d, class: kind });
@@ -125,12 +152,12 @@ export function button(words, onClick) {
 }
 
 /**
- * A figure that answers back.
+ * An interactive figure.
  *
- * The data are in the element as JSON, put there when the book was built, and the
- * words for readers without scripts stand there until all is ready. A figure
- * defines `build(data)`, which adds its controls, and `draw(width)`; it asks for a
- * frame with `update()`, and says what changed by `sentence()`.
+ * The element holds its data as JSON, written when the book was built, and a text for
+ * readers without scripts, which is removed once the figure is drawn. A figure
+ * defines `build(data)`, which adds its controls, and `draw(width)`; it calls
+ * `update()` for a new frame, and defines `sentence()`, which is announced.
  */
 export class Explorable extends HTMLElement {
   connectedCallback() {
@@ -159,8 +186,8 @@ export class Explorable extends HTMLElement {
     this.build(data);
     this.querySelector(".explorable-off").remove();
     this.append(this.drawing, this.controls, this.summary);
-    // What is held with a finger must not scroll the page; touch-action on a part
-    // of a drawing does not see to that in every browser.
+    // Dragging with a finger must not scroll the page; touch-action on a part of a
+    // drawing does not prevent it in every browser.
     const keep = (event) => this.holding && event.preventDefault();
     this.drawing.addEventListener("touchstart", keep, { passive: false });
     this.drawing.addEventListener("touchmove", keep, { passive: false });
@@ -170,13 +197,14 @@ export class Explorable extends HTMLElement {
     this.summary.textContent = this.sentence();
   }
 
-  /** Draw before the next frame, and speak when the reader pauses. */
+  /** Draw in the next frame, and announce the result when the reader pauses. */
   update(speak = true) {
     this.wanted ??= requestAnimationFrame(() => this.frame());
     if (speak) this.speak(400);
   }
 
   frame() {
+    cancelAnimationFrame(this.wanted);
     this.wanted = null;
     const began = performance.now();
     const width = Math.max(280, Math.floor(this.clientWidth));
@@ -191,14 +219,14 @@ export class Explorable extends HTMLElement {
     }, after);
   }
 
-  /** Where a pointer is, in the units of the drawing. */
+  /** The place of a pointer in the units of the drawing. */
   place(event) {
     const box = this.drawing.getBoundingClientRect();
     const scale = this.drawing.viewBox.baseVal.width / box.width;
     return [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
   }
 
-  /** Follow a pointer from here until it is let go; a held one never scrolls. */
+  /** Follow a pointer until it is released; with `holding` it does not scroll. */
   follow(event, onMove, { holding = false, onEnd = () => {} } = {}) {
     if (event.button) return;
     event.preventDefault();

@@ -1,18 +1,18 @@
-// Width, tail and centre of a fixed prior on the counties' slopes, beside a
-// hierarchy that learns width and centre.
+// A fixed prior on the counties' slopes, whose width, tail and centre can be set,
+// compared with a hierarchy that estimates width and centre.
 
 import { alone, logPredictive, scales } from "./alone.js";
 import { posterior, PRIORS } from "./exact.js";
 import {
-  choice, clamp, diamond, Explorable, html, level, linear, number, path, set, slider,
-  svg, text, ticks, upright,
+  choice, clamp, diamond, Explorable, html, level, linear, number, path, renew, set,
+  slider, svg, text, ticks, upright,
 } from "./parts.js";
 
 const POINTS = 51; // of a curve
 const ROW = 44; // px: the height of a county
 const LEVELS = [0.025, 0.975];
 
-/** exp(v) for people: two digits, or a power of ten. */
+/** exp(v) to be read: two digits, or a power of ten. */
 function times(v) {
   const power = v / Math.LN10;
   if (Math.abs(power) < 2) return Number(Math.exp(v).toPrecision(2)).toString();
@@ -20,7 +20,7 @@ function times(v) {
   return `10${raised.join("")}`;
 }
 
-/** A scale for people: two digits. */
+/** A scale to be read: two digits. */
 function short(s) {
   return Number(s.toPrecision(2)).toString();
 }
@@ -52,14 +52,14 @@ class PriorWidth extends Explorable {
     this.controls.append(
       this.widthSlider.row, this.tailChoice.row, this.centreSlider.row,
       html("div", { class: "scrolls", tabindex: 0, role: "region",
-        "aria-label": "The answers as a table" }, this.table),
+        "aria-label": "The estimates as a table" }, this.table),
     );
     this.back = svg("g", { "aria-hidden": "true" });
     this.drawing.append(this.back);
     this.drawing.addEventListener("pointerdown", (event) => this.press(event));
   }
 
-  /** What the hierarchy makes of the data: once, for it has nothing to set. */
+  /** The posterior of the hierarchy, which no control changes. */
   learn(measured) {
     const tau = PRIORS["half-normal"](this.hierarchy.tauScale);
     const mu = { mean: 0, sd: this.hierarchy.muSd };
@@ -88,7 +88,7 @@ class PriorWidth extends Explorable {
     return this.nu === Infinity ? `N(${m}, ${s})` : `t${"₀₁₂₃₄"[this.nu]}(${m}, ${s})`;
   }
 
-  /** How well a fixed prior predicts every county, less how well the hierarchy does. */
+  /** The log predictive score of a fixed prior less that of the hierarchy. */
   score(s) {
     const reach = Math.max(...this.y.map((v) => Math.abs(v - this.centre)));
     const variances = scales({ nu: this.nu, s }, reach);
@@ -96,7 +96,7 @@ class PriorWidth extends Explorable {
       sum + logPredictive(v, this.sigma[j], this.centre, variances), -this.hierarchyScore);
   }
 
-  /** What the fixed prior makes of the counties that are shown. */
+  /** The posterior of the shown counties under the fixed prior. */
   fixed() {
     const variances = scales({ nu: this.nu, s: this.width }, 10);
     return this.rows.map((row) => {
@@ -153,14 +153,14 @@ class PriorWidth extends Explorable {
     const parts = svg("g");
     this.drawRows(parts, low, high);
     this.drawScores(parts);
-    this.back.replaceChildren(parts);
+    renew(this.back, parts);
     this.showControls();
     this.fillTable();
   }
 
   drawRows(g, low, high) {
     const { along, top, bottom, left, right } = this;
-    g.append(text(0, 12, "each county's slope, with 95 % intervals", "title"));
+    g.append(text(0, 12, "each county's slope, with 95% intervals", "title"));
     const mine = svg("circle", { cx: 6, cy: 26, r: 4, class: "own-data" });
     g.append(mine, text(15, 30, "own data", "in-data"));
     let x = 92;
@@ -197,7 +197,7 @@ class PriorWidth extends Explorable {
     });
   }
 
-  /** An interval; an arrow where it goes on outside. */
+  /** An interval, with an arrow where it extends beyond the panel. */
   interval(g, ends, y, colour) {
     const [low, high] = this.ranges.slope;
     const [a, b] = ends.map((v) => this.along(clamp(v, low, high)));
@@ -252,7 +252,7 @@ class PriorWidth extends Explorable {
     });
   }
 
-  /** What the hierarchy knows of tau, on the same logarithmic scale. */
+  /** The posterior density of log(tau) in the hierarchy, on the same scale. */
   drawTau(g) {
     const { alongWidth, scoreUp, floor } = this;
     const { min, max } = this.ranges.logWidth;
@@ -290,14 +290,15 @@ class PriorWidth extends Explorable {
         html("th", { scope: "row" }, `${row.name} (${row.houses})`),
         ...cells.map((cell) => html("td", {}, cell)));
     });
-    this.table.replaceChildren(
+    renew(
+      this.table,
       html("thead", {}, html("tr", {}, ...heads.map((head) =>
         html("th", { scope: "col" }, head)))),
       html("tbody", {}, ...rows),
     );
   }
 
-  /** In words: what either says of the county without data, and the score. */
+  /** A sentence: both intervals of the county without data, and the score. */
   sentence() {
     const k = this.rows.findIndex((row) => row.estimate === null);
     const factor = ([low, high]) => `${times(low)} to ${times(high)} times`;
@@ -306,11 +307,11 @@ class PriorWidth extends Explorable {
     return [
       `Under ${this.called}, ${this.rows[k].name}'s ground floors, which nobody ` +
         `measured, have ${factor(this.now[k].interval)} the radon of its basements, ` +
-        "with 95 % probability;",
+        "with 95% probability;",
       `in the hierarchy ${factor(this.rows[k].learned.interval)}.`,
       `On the ${this.y.length} counties that were measured, the fixed prior's score ` +
         `is ${verdict} the hierarchy's.`,
-      `The data expect τ to be ${number(this.fit.tau.mean, 2)} and the counties' mean ` +
+      `In the hierarchy the posterior mean of τ is ${number(this.fit.tau.mean, 2)} and the counties' mean ` +
         `${number(this.fit.mu.mean, 2)}.`,
     ].join(" ");
   }

@@ -1,18 +1,18 @@
-// Radon: a county gains or loses houses, and leaves the mean of the state or not.
+// Radon: what partial pooling makes of a county as houses are added or removed.
 
 import {
-  button, choice, clamp, diamond, Explorable, html, level, linear, number, path, set,
-  slider, svg, text, ticks, upright,
+  button, choice, clamp, diamond, Explorable, html, level, linear, number, path,
+  renew, set, slider, svg, text, ticks, upright,
 } from "./parts.js";
 import {
   completePooling, noPooling, partialPooling, summarise, together,
 } from "./varying-intercepts.js";
 
 const SHIFT = 0.1; // pCi/L, added before the logarithm is taken
-const ACTION = 4; // pCi/L, the level at which a house should be mended
-const NEAR = 8; // px: what is nearer than that is meant
-const PATIENCE = 5; // ms of a frame for what need not be there at once
-// Numbers of houses at which a path is worked out; a path is smooth where they thin.
+const ACTION = 4; // pCi/L, the level at which radon in a house should be reduced
+const NEAR = 8; // px: a pointer this near to a county points at it
+const PATIENCE = 3; // ms of a frame that may be spent on the rest of a path
+// Numbers of houses at which a path is computed: fewer where it is smooth.
 const STOPS = [
   0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 17, 20, 24, 28, 34, 40, 48, 58, 70, 84, 100,
   120, 140, 160, 180,
@@ -35,14 +35,14 @@ class RadonCounties extends Explorable {
       (j) => this.choose(j),
     );
     this.housesSlider = slider("", { min: 0, max: 1, step: 1 }, (n) => this.measure(n));
-    this.readingSlider = slider("What the added ones read, pCi/L", this.reading, (v) => {
+    this.readingSlider = slider("Reading of the added houses, pCi/L", this.reading, (v) => {
       this.added = v;
       this.paths = new Map();
       this.update();
     });
     this.formula = html("div", { class: "formula" });
     this.table = html("table", { class: "answers" });
-    const reset = button("Back to what was measured", () => this.choose(this.chosen));
+    const reset = button("Reset to the measured houses", () => this.choose(this.chosen));
     this.controls.append(
       this.countyChoice.row, this.housesSlider.row, this.readingSlider.row,
       html("div", { class: "control" }, reset), this.formula,
@@ -54,7 +54,7 @@ class RadonCounties extends Explorable {
     this.drawing.addEventListener("pointerleave", () => this.point(-1));
   }
 
-  /** Take a county as it was measured; houses added to it read as its own do. */
+  /** Choose a county as it was measured. Added houses read what its own do on average. */
   choose(j) {
     this.chosen = j;
     this.n = this.observed[j].n;
@@ -73,7 +73,7 @@ class RadonCounties extends Explorable {
     return this.observed[this.chosen].n + this.mostAdded;
   }
 
-  /** The chosen county with n houses: the first of its own, then added ones. */
+  /** The chosen county with n houses: first its own, then added ones. */
   county(n) {
     const { x, y } = this.rows[this.chosen];
     const extra = n - y.length;
@@ -93,19 +93,30 @@ class RadonCounties extends Explorable {
     };
   }
 
-  /** All that is known if the chosen county has n houses. */
+  /** Compute every estimate, given that the chosen county has n houses. */
+  all(n) {
+    const problem = [this.chosen, n, this.added].join();
+    if (problem !== this.solved) {
+      this.solved = problem;
+      this.now = this.solve(this.observed.with(this.chosen, this.county(n)));
+    }
+  }
+
+  /** The estimates of the chosen county alone, given that it has n houses. */
   at(n) {
     if (!this.paths.has(n)) {
-      const groups = this.observed.with(this.chosen, this.county(n));
-      this.paths.set(n, this.solve(groups));
+      const county = this.county(n);
+      const groups = this.observed.with(this.chosen, county);
+      const alpha = (pooling) => pooling(groups, this.prior, [county]).alpha[0];
+      this.paths.set(n, { partial: alpha(partialPooling), none: alpha(noPooling) });
     }
     return this.paths.get(n);
   }
 
-  /** Those of the numbers of houses that there is time for now; the rest come later. */
+  /** The stops that are computed by now; more are computed in the next frames. */
   known(stops) {
     const until = performance.now() + PATIENCE;
-    // Far apart first: half a path is still a path from end to end.
+    // Begin with stops far apart, so that the path reaches from end to end at once.
     for (const apart of [8, 4, 2, 1]) {
       for (let k = 0; k < stops.length; k += apart) {
         if (this.paths.has(stops[k])) continue;
@@ -147,7 +158,7 @@ class RadonCounties extends Explorable {
     this.update(false);
   }
 
-  /** The county whose estimate is there, or -1. */
+  /** The county whose estimate is near a place of the drawing, or -1. */
   nearest(x, y) {
     const far = (j) => Math.hypot(
       x - this.right(this.observed[j].n), y - this.up(this.now.partial[j].mean));
@@ -157,7 +168,7 @@ class RadonCounties extends Explorable {
   }
 
   draw(width) {
-    this.now = this.at(this.n);
+    this.all(this.n);
     this.layOut(width);
     const g = svg("g", { "aria-hidden": "true" });
     this.drawAxes(g);
@@ -165,7 +176,7 @@ class RadonCounties extends Explorable {
     this.drawPath(g);
     this.drawChosen(g);
     this.drawLegend(g);
-    this.drawing.replaceChildren(g);
+    renew(this.drawing, g);
     this.showControls();
     this.writeFormula();
     this.fillTable();
@@ -227,14 +238,14 @@ class RadonCounties extends Explorable {
     }
   }
 
-  /** From what was measured to where the county is now. */
+  /** The path of the estimates, from the measured number of houses to the present. */
   drawPath(g) {
     const { n: first } = this.observed[this.chosen];
     const [low, high] = [Math.min(first, this.n), Math.max(first, this.n)];
     const inside = STOPS.filter((n) => low < n && n < high);
     const stops = this.known([...new Set([low, ...inside, high])]);
     const walk = (kind, sds = 0) => stops.filter((n) => n || kind === "partial").map((n) => {
-      const { mean, sd } = this.at(n)[kind][this.chosen];
+      const { mean, sd } = this.at(n)[kind];
       return [this.right(n), this.up(this.shown(mean + sds * sd))];
     });
     const band = [...walk("partial", 1), ...walk("partial", -1).reverse()];
@@ -262,7 +273,7 @@ class RadonCounties extends Explorable {
     this.name(g, this.chosen, this.n, partial.mean);
   }
 
-  /** A county's name beside its estimate, on paper's colour to be read. */
+  /** A county's name beside its estimate, outlined in the background's colour. */
   name(g, j, n, at) {
     const x = this.right(n);
     const [by, anchor] = x < 0.6 * this.width ? [14, "start"] : [-14, "end"];
@@ -298,7 +309,7 @@ class RadonCounties extends Explorable {
     this.readingSlider.show(this.added, reads, `${reads} pCi/L`);
   }
 
-  /** The weight and the estimate, with the posterior means put in. */
+  /** The formulas of weight and estimate, with posterior means for the parameters. */
   writeFormula() {
     const { sigma, tau, mu, beta } = this.now;
     const { x, y } = this.county(this.n);
@@ -312,7 +323,7 @@ class RadonCounties extends Explorable {
     const part = (ratio, k) => fraction(k, `${k}<mo>+</mo>${ratio}`);
     const [sign, times] = ["<mo>=</mo>", "<mo>×</mo>"];
     const math = (words) => `<math displaystyle="true">${words}</math> `;
-    // In pieces, between which a narrow screen may break a line.
+    // In parts, between which a line may break on a narrow screen.
     const share = [
       `<mn>1</mn><mo>−</mo><mi>B</mi>${sign}` +
         part(`${square("<mi>σ</mi>")}<mo>/</mo>${square("<mi>τ</mi>")}`, "<mi>n</mi>"),
@@ -322,10 +333,12 @@ class RadonCounties extends Explorable {
     const sum = (this.n ? `${mn(weight)}${times}${mn(own)}<mo>+</mo>` : "") +
       mn(1 - weight) + times + mn(mu.mean) + sign + mn(estimate);
     const exact = this.now.partial[this.chosen].mean;
-    this.formula.innerHTML =
-      `<p><span>The share of its own houses:</span> ${share.map(math).join("")}</p>` +
+    const written = html("template");
+    written.innerHTML =
+      `<p><span>The weight of its own houses:</span> ${share.map(math).join("")}</p>` +
       `<p><span>Its estimate:</span> ${math(sum).trim()}; averaged over the posterior, ` +
       `${number(exact, 2)}.</p>`;
+    renew(this.formula, ...written.content.childNodes);
   }
 
   fillTable() {
@@ -335,8 +348,9 @@ class RadonCounties extends Explorable {
       ["partial pooling", this.now.partial[c], this.before.partial[c]],
       ["complete pooling", this.now.complete, this.before.complete],
     ];
-    const heads = ["", "estimate", "sd", "sd at first", "pCi/L"];
-    this.table.replaceChildren(
+    const heads = ["", "estimate", "sd", "measured sd", "pCi/L"];
+    renew(
+      this.table,
       html("thead", {}, html("tr", {}, ...heads.map((head) => head
         ? html("th", { scope: "col" }, head) : html("td")))),
       html("tbody", {}, ...rows.map(([head, now, before]) => {
@@ -350,7 +364,7 @@ class RadonCounties extends Explorable {
     );
   }
 
-  /** In words: how many houses, what each pooling says, and who has the say. */
+  /** A sentence: the number of houses, each estimate, and the weight of the mean. */
   sentence() {
     const c = this.chosen;
     const { name } = this.counties[c];
@@ -363,12 +377,12 @@ class RadonCounties extends Explorable {
       extra > 0 ? `, ${extra} added that read ${number(activity(this.added))} pCi/L.`
         : extra < 0 ? `, ${-extra} taken away.` : ", as measured.")];
     said.push(`Partial pooling: ${number(now.mean, 2)}, sd ${number(now.sd, 2)}` +
-      (extra ? `, which is ${number(now.sd / before.sd, 2)} of what it was.` : "."));
+      (extra ? `, ${number(now.sd / before.sd, 2)} times the sd as measured.` : "."));
     said.push(this.n
       ? `No pooling: ${number(none.mean, 2)}, sd ${number(none.sd, 2)}.`
-      : "No pooling has nothing to say.");
+      : "No pooling gives no estimate.");
     said.push(`Complete pooling: ${number(this.now.complete.mean, 2)}. ` +
-      `The mean of the counties has ${number(100 * now.B, 0)} % of the say; it is worth ` +
+      `The mean of the counties has ${number(100 * now.B, 0)}% of the weight; it counts as ` +
       `${number(this.now.sigma.mean ** 2 / this.now.tau.mean ** 2)} houses.`);
     return said.join(" ");
   }

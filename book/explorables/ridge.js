@@ -3,9 +3,9 @@
 //   y[j] ~ N(theta[j], sigma[j]),  theta[j] ~ N(mu, tau),  mu flat,
 //   tau half-normal with a scale; an infinite scale makes it flat.
 //
-// A point is a list of numbers, log(tau) the first. The logarithm is where the search
-// takes place and no more: each density is one of tau, without a Jacobian, which is
-// how find_MAP of PyMC searches. Nothing here knows a page.
+// A point is a list of numbers, log(tau) the first. The search moves in
+// log(tau), but each density is one of tau, without a Jacobian, as in find_MAP of PyMC.
+// This module is independent of the page.
 
 import { givenTau, muGiven } from "./exact.js";
 
@@ -91,7 +91,7 @@ export function begin(density, point) {
   return { point, ...density.value(point), curvature: null };
 }
 
-/** Is there nothing left to climb? */
+/** Whether the slope is zero, to six digits. */
 export function flat({ slope }) {
   return Math.max(...slope.map(Math.abs)) < FLAT;
 }
@@ -101,7 +101,7 @@ export function flat({ slope }) {
  *
  * `curvature` is the inverse of minus the Hessian, as far as the steps have shown it
  * (Nocedal and Wright, Numerical Optimization, equation 6.17). A step changes log(tau)
- * by one at most, so that it can be watched.
+ * by one at most, so that a reader can follow it.
  */
 export function ascend(density, from) {
   if (flat(from)) return null;
@@ -124,8 +124,8 @@ export function ascend(density, from) {
 /**
  * What a step and the loss of slope along it tell about the inverse curvature.
  *
- * Where the ground bends upwards there is no hilltop to aim at, and all is forgotten:
- * kept, the old curvature would make the steps crawl.
+ * Where the density is convex there is no maximum to aim at, so the curvature is
+ * reset: with the old one the steps would be too short.
  */
 function bent(before, moved, lost) {
   const both = dot(moved, lost);

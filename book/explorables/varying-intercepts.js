@@ -1,22 +1,23 @@
-// Varying intercepts, exactly: the mathematics of pooling.exact for a browser.
+// The exact posterior of varying intercepts: pooling.exact's mathematics in JavaScript.
 //
 //   y[i] ~ N(alpha[j[i]] + beta x[i], sigma),  alpha[j] ~ N(mu, tau),
 //
 // with priors N(0, prior.mu) of mu, N(0, prior.beta) of beta, and half-normal ones of
-// scale prior.tau and prior.sigma. The data are needed as sums by group only. Given
-// tau and sigma all is normal (Bayesian Data Analysis, chapter 15); what is left are
+// scale prior.tau and prior.sigma. Only sums by group are needed of the data. Given
+// tau and sigma everything is normal (Bayesian Data Analysis, chapter 15), which leaves
 // two integrals, over sigma and over the ratio of variances,
 //
-//   ratio = sigma^2 / tau^2,  the number of rows that one's group is worth.
+//   ratio = sigma^2 / tau^2,  the number of rows that the mean of the groups counts as.
 
-// The trapezoid rule converges exponentially for what is smooth and dies out at both
-// ends. The steps suit dozens of groups and hundreds of rows, whose posterior is near
-// normal in these logarithms; where it is negligible it is not looked at.
+// The trapezoid rule converges exponentially for smooth integrands that vanish at both
+// ends. The steps suit dozens of groups and hundreds of rows, whose posterior is nearly
+// normal in these logarithms; nodes with a negligible density are left out.
 const RATIOS = Array.from({ length: 85 }, (_, k) => Math.exp(-4 + k / 6));
 const NODES = Array.from({ length: 25 }, (_, k) => 0.75 * (k - 12)); // posterior sds
 const NEGLIGIBLE = 45; // in logs
+const MOMENTS = ["sigma", "sigma2", "mu", "beta", "mumu", "mubeta", "betabeta"];
 
-/** n rows as means and sums of squares and products about them. */
+/** Summaries of n rows: means, and sums of squares and products about them. */
 export function summarise(xs, ys) {
   const n = xs.length;
   const mean = (v) => (n ? v.reduce((sum, each) => sum + each, 0) / n : 0);
@@ -25,7 +26,7 @@ export function summarise(xs, ys) {
   return { n, x, y, xx: about(xs, x, xs, x), xy: about(xs, x, ys, y), yy: about(ys, y, ys, y) };
 }
 
-/** The same of two sets of rows together. */
+/** The summaries of two sets of rows together. */
 export function together(a, b) {
   const n = a.n + b.n;
   if (!n) return a;
@@ -41,30 +42,52 @@ export function together(a, b) {
   };
 }
 
+/** Sums over groups of one size: the weight of a group depends on its size alone. */
+function bySize(groups) {
+  const sizes = new Map();
+  const within = { rows: 0, groups: 0, xx: 0, xy: 0, yy: 0 };
+  for (const { n, x, y, xx, xy, yy } of groups) {
+    if (!n) continue;
+    within.rows += n;
+    within.groups += 1;
+    within.xx += xx;
+    within.xy += xy;
+    within.yy += yy;
+    let s = sizes.get(n);
+    if (!s) sizes.set(n, s = { n, count: 0, x: 0, y: 0, xx: 0, xy: 0, yy: 0 });
+    s.count += 1;
+    s.x += x;
+    s.y += y;
+    s.xx += x * x;
+    s.xy += x * y;
+    s.yy += y * y;
+  }
+  return { sizes: [...sizes.values()], within };
+}
+
 /**
- * What the data say of (mu, beta): sums of squares and products, those between
- * groups shrunk to what they are worth: n rows of one group count as
+ * Sums of squares and products for (mu, beta), those between groups weighted: n rows
+ * of one group count as
  * n ratio / (n + ratio), from none of them (no pooling) to all (complete pooling).
  */
-function pooled(groups, worth) {
-  const s = { rows: 0, groups: 0, one: 0, x: 0, y: 0, xx: 0, xy: 0, yy: 0, withinYY: 0 };
-  for (const group of groups) {
-    if (!group.n) continue;
-    const g = worth(group.n);
-    s.rows += group.n;
-    s.groups += 1;
-    s.one += g;
-    s.x += g * group.x;
-    s.y += g * group.y;
-    s.xx += group.xx + g * group.x * group.x;
-    s.xy += group.xy + g * group.x * group.y;
-    s.yy += group.yy + g * group.y * group.y;
-    s.withinYY += group.yy;
+function pooled({ sizes, within }, worth) {
+  const s = {
+    rows: within.rows, groups: within.groups, withinYY: within.yy,
+    one: 0, x: 0, y: 0, xx: within.xx, xy: within.xy, yy: within.yy,
+  };
+  for (const size of sizes) {
+    const g = worth(size.n);
+    s.one += g * size.count;
+    s.x += g * size.x;
+    s.y += g * size.y;
+    s.xx += g * size.xx;
+    s.xy += g * size.xy;
+    s.yy += g * size.yy;
   }
   return s;
 }
 
-/** Mean and covariance of (mu, beta) given sigma, and how well that fits. */
+/** Mean and covariance of (mu, beta) given sigma, and the log of the fit. */
 function coefficients(s, sigma2, prior) {
   const a = s.one / sigma2 + prior.mu ** -2;
   const b = s.x / sigma2;
@@ -81,7 +104,7 @@ function coefficients(s, sigma2, prior) {
   };
 }
 
-/** About where log(sigma) is, given the ratio. */
+/** The approximate centre of log(sigma), given the ratio. */
 function centre(s, power, prior) {
   const rough = s.withinYY / s.rows;
   return 0.5 * Math.log((coefficients(s, rough, prior).misfit * rough) / power);
@@ -95,9 +118,9 @@ function sigmaNode(s, power, falls, prior, logSigma) {
 }
 
 /**
- * The integral over sigma for one ratio: its logarithm, and posterior means of
- * sigma, of what is there of (mu, beta), and of their squares and product.
- * `power` rows tell of sigma; `falls` is what the priors take off for sigma^2.
+ * The integral over sigma for one ratio: its logarithm, and posterior means of sigma,
+ * mu, beta, and of their squares and products. `power` is the degrees of freedom for
+ * sigma; `falls` is the coefficient of sigma^2 in the log priors.
  */
 function overSigma(s, power, falls, prior) {
   const sd = 1 / Math.sqrt(2 * power);
@@ -116,16 +139,16 @@ function overSigma(s, power, falls, prior) {
     m.mubeta += weight * (c.covariance + c.mu * c.beta);
     m.betabeta += weight * (c.varBeta + c.beta * c.beta);
   }
-  for (const name of Object.keys(m)) if (name !== "total") m[name] /= m.total;
+  for (const name of MOMENTS) m[name] /= m.total;
   return { ...m, log: top + Math.log(m.total * sd) };
 }
 
-/** Mean and sd of each alpha, from what is known for each ratio and its weight. */
+/** Mean and sd of each alpha, averaged over the ratios with their weights. */
 function intercepts(groups, known) {
   return groups.map(({ n, x, y }) => {
     let [first, second, B] = [0, 0, 0];
     for (const { weight, ratio, at } of known) {
-      // The share of the way from the group's own mean to the mean of all.
+      // The weight of the mean of all groups.
       const b = ratio === Infinity ? 1 : ratio / (n + ratio);
       const w = 1 - b;
       first += weight * (b * at.mu + w * (y - x * at.beta));
@@ -154,14 +177,18 @@ function summaries(groups, known) {
   };
 }
 
-/** The posterior of partial pooling, tau and sigma integrated over. */
-export function partialPooling(groups, prior) {
+/**
+ * The posterior of partial pooling, tau and sigma integrated over. Here and below,
+ * `wanted` are the groups whose intercepts are worked out.
+ */
+export function partialPooling(groups, prior, wanted = groups) {
+  const sums = bySize(groups);
   const nodes = RATIOS.map((ratio) => {
-    const s = pooled(groups, (n) => (n * ratio) / (n + ratio));
+    const s = pooled(sums, (n) => (n * ratio) / (n + ratio));
     // d tau = tau d log(tau), and tau is sigma over the root of the ratio.
     const falls = 0.5 * (prior.sigma ** -2 + prior.tau ** -2 / ratio);
     let before = Math.log(ratio);
-    for (const { n } of groups) before += Math.log1p(n / ratio);
+    for (const { n, count } of sums.sizes) before += count * Math.log1p(n / ratio);
     const middle = centre(s, s.rows, prior);
     const peak = sigmaNode(s, s.rows - 1, falls, prior, middle).log;
     return { ratio, s, falls, before: -0.5 * before, guess: peak - 0.5 * before };
@@ -179,21 +206,21 @@ export function partialPooling(groups, prior) {
   const tau = average(({ at, ratio }) => at.sigma / Math.sqrt(ratio));
   const tau2 = average(({ at, ratio }) => at.sigma2 / ratio);
   return {
-    ...summaries(groups, known),
+    ...summaries(wanted, known),
     tau: { mean: tau, sd: Math.sqrt(tau2 - tau * tau) },
   };
 }
 
-/** One intercept for all; sigma integrated over. */
-export function completePooling(groups, prior) {
-  const s = pooled(groups, (n) => n);
+/** One intercept for all groups; sigma integrated over. */
+export function completePooling(groups, prior, wanted = groups) {
+  const s = pooled(bySize(groups), (n) => n);
   const at = overSigma(s, s.rows, 0.5 * prior.sigma ** -2, prior);
-  return summaries(groups, [{ weight: 1, ratio: Infinity, at }]);
+  return summaries(wanted, [{ weight: 1, ratio: Infinity, at }]);
 }
 
-/** Each group's intercept by itself, with a flat prior; sigma integrated over. */
-export function noPooling(groups, prior) {
-  const s = pooled(groups, () => 0);
+/** Separate intercepts with flat priors; sigma integrated over. */
+export function noPooling(groups, prior, wanted = groups) {
+  const s = pooled(bySize(groups), () => 0);
   const at = overSigma(s, s.rows - s.groups, 0.5 * prior.sigma ** -2, prior);
-  return summaries(groups, [{ weight: 1, ratio: 0, at }]);
+  return summaries(wanted, [{ weight: 1, ratio: 0, at }]);
 }

@@ -1,9 +1,9 @@
 // Code cells that a reader can run and edit, in the page.
 //
-// Nothing but this file and its style is fetched until a reader presses Run or Edit.
+// Only this file and its style sheet are fetched until a reader presses Run or Edit.
 // Python itself is behind `Runtime` (runtime.js), the editor behind `edit` (editor.js).
-// A classic script, not a module: on a page opened as a file a browser would not load
-// a module, and the reader would not be told why nothing runs.
+// A classic script, not a module: browsers load no modules in a page that is opened as
+// a file, and this script has to tell the reader why nothing runs there.
 "use strict";
 {
 const BASE = new URL(".", document.currentScript.src).href;
@@ -41,24 +41,24 @@ const remembered = () => {
   try { return localStorage.getItem(AGREED) === "yes"; } catch { return false; }
 };
 const remember = () => {
-  // Where nothing may be stored, the question comes again.
+  // Where nothing can be stored, the reader is asked again on the next page.
   try { localStorage.setItem(AGREED, "yes"); } catch { /* asked again */ }
 };
 
 const status = make("div.live-heard", { role: "status" });
-/** Say it to those who listen to the page. */
+/** Announce words to screen readers. */
 const say = (words) => { status.textContent = words; };
 
 // Python
 
 let runtime = null, attempts = 0;
 
-/** The module, at a new address after a failure: browsers remember those. */
+/** Load a module; after a failure at a new address, since browsers remember failures. */
 const fetchModule = async (name, what) => {
   if (location.protocol === "file:") {
     throw new Error(
-      `This page was opened as a file, and a browser runs ${what} only in pages that a server `
-      + "sends. “make serve” in the book's repository starts one; so does "
+      `This page was opened as a file, and a browser runs ${what} only in pages from a web `
+      + "server. “make serve” in the book's repository starts one; so does "
       + "“python -m http.server” in the folder of these pages.");
   }
   try {
@@ -85,7 +85,7 @@ const load = async () => {
   return runtime;
 };
 
-/** Python has ended: nothing that a cell computed is there any more. */
+/** Python has ended, and everything that the cells computed is lost. */
 const forget = () => {
   for (const cell of cells) {
     cell.lost ||= Boolean(cell.ran);
@@ -95,7 +95,7 @@ const forget = () => {
   paint();
 };
 
-/** End a Python that failed, so that the next try begins afresh. */
+/** End a Python that failed, so that the next attempt starts a new one. */
 const discard = () => {
   const old = runtime;
   runtime = null;
@@ -103,7 +103,7 @@ const discard = () => {
   forget();
 };
 
-// What waits to run: batches, each asked for at one cell, its owner
+// The queue: batches of cells, each started at one cell, its owner
 
 const queue = [];
 let current = null;
@@ -192,7 +192,7 @@ const SHOW = {
   "text/html": (html, cell) => {
     const shown = make("div.output.text_html");
     shown.innerHTML = html;
-    // What scrolls can be scrolled from the keyboard.
+    // Output that is wider than the page can be scrolled with the keyboard.
     requestAnimationFrame(() => {
       if (shown.scrollWidth <= shown.clientWidth) return;
       shown.tabIndex = 0;
@@ -207,7 +207,7 @@ const SHOW = {
   "text/plain": (text) => make("div.output.text_plain", {}, make("pre", {}, text)),
 };
 
-/** Outputs as elements; words printed one after another as one block. */
+/** Outputs as elements; consecutive text of one stream is one block. */
 const rendered = (outputs, cell) => {
   const body = make("div.live-body");
   let pictures = 0, last = null;
@@ -249,7 +249,7 @@ class Cell {
     this.bookOutput = this.root.querySelector(".cell_output");
     this.ran = null;       // {code, above}: what ran last, and what had run above it then
     this.lost = false;     // it ran in a Python that has ended
-    this.alone = false;    // its reader wants it without the cells above
+    this.alone = false;    // the reader chose to run it without the cells above
     this.state = "";       // "", "waiting" or "running"
     this.note = [];
     this.editor = null;
@@ -290,8 +290,10 @@ class Cell {
     const warm = () => {
       if (remembered()) load().then((python) => python.warm()).catch(() => {});
     };
-    this.buttons.run.addEventListener("pointerenter", warm);
-    this.buttons.run.addEventListener("focus", warm);
+    // A pointer over the cell, or the focus in it, lets Python start before Run is
+    // pressed. Merely scrolling past does not: Python takes a lot of memory.
+    this.root.addEventListener("pointerenter", warm);
+    this.root.addEventListener("focusin", warm);
   }
 
   get runs() { return !this.live.not; }
@@ -310,7 +312,7 @@ class Cell {
     return this.state === "" && (!this.ran || this.ran.code !== this.code || this.newer.length > 0);
   }
 
-  /** What the book's figure shows, said of the live one. */
+  /** The alternative text of a live figure, from that of the book's figure. */
   alt(index) {
     const image = this.bookOutput?.querySelectorAll("img")[index];
     return `The figure of cell ${this.n}, drawn live.${
@@ -328,7 +330,7 @@ class Cell {
     reset.hidden = !this.edited;
     shut.hidden = !this.editor || this.edited;
     stop.hidden = idle;
-    // A button that goes takes the focus along, unless it is handed on.
+    // When the focused button disappears, the Run button gets the focus.
     if (focused?.hidden && this.bar.contains(focused)) run.focus();
     const newer = this.newer.map((cell) => cell.n);
     const since = this.ran && this.ran.code !== this.code;
@@ -389,7 +391,7 @@ class Cell {
       }
       runtime?.stop();
     } else if (place >= 0) {
-      // It has not begun: there is nothing to end but the waiting.
+      // It has not started, so that it is only removed from the queue.
       const [{ owner, cells: all }] = queue.splice(place, 1);
       owner.close();
       for (const cell of [owner, ...all]) cell.state = "";
@@ -416,7 +418,7 @@ class Cell {
         thinned.push(event);
       } else {
         events.push(event);
-        // Once a frame, however much is printed.
+        // At most once a frame, however much is printed.
         drawing ||= requestAnimationFrame(() => {
           drawing = 0;
           if (this.state === "running") this.show(rendered(events, this), "Live, running");
@@ -448,7 +450,7 @@ class Cell {
     return null;
   }
 
-  /** Put up live output; `done` means that it takes the place of the book's. */
+  /** Show live output; with `done` it replaces the book's output. */
   show(body, words, { done = false, thin = false } = {}) {
     const label = make("p.live-label", {}, make("span", {}, words));
     this.output.hidden = false;
@@ -473,7 +475,7 @@ class Cell {
     label.append(toggle);
   }
 
-  // Panels: what is asked, what goes on, and what went wrong, at the cell
+  // Panels of a cell: questions, progress and failures
 
   put(attributes, ...children) {
     this.panel.replaceChildren(make("div", attributes, ...children));
@@ -486,7 +488,7 @@ class Cell {
     this.panel.replaceChildren();
   }
 
-  /** Ask, in place. Resolves with the value of the button pressed; null for Escape. */
+  /** Ask a question; resolves with the pressed button's value, or null for Escape. */
   ask(words, choices, back) {
     return new Promise((resolve) => {
       const finish = (value) => {
@@ -507,12 +509,13 @@ class Cell {
   }
 
   async consent(python, back) {
-    const { bytes, heap } = await python.size();
-    const words = "Python can run here, in your browser; no server takes part and what you "
-      + `write stays with you. ${bytes
-        ? `To start, ${megabytes(bytes)} will be downloaded, and kept for the next time`
-        : "Nothing has to be downloaded (0 MB): the browser has kept it all"}${
-        heap ? `. It takes about ${megabytes(heap)} of memory` : ""}.`;
+    const { bytes, heap, disk } = await python.size();
+    const words = "Python can run here, in your browser. No server is involved, and what you "
+      + `write stays on your device. ${bytes
+        ? `To start, ${megabytes(bytes)} will be downloaded, and unpacked files are kept${
+          disk ? ` (${megabytes(disk)})` : ""} for the next start`
+        : "Nothing has to be downloaded (0 MB): the browser has kept the files"}${
+        heap ? `. Python takes about ${megabytes(heap)} of memory` : ""}.`;
     const yes = await this.ask(words, [
       [bytes ? `Download ${megabytes(bytes)} and run` : "Start Python and run", true],
       ["Not now", false],
@@ -524,7 +527,7 @@ class Cell {
   offer(n, back) {
     return this.ask(
       `${n === 1 ? "A cell above this one has" : `${n} cells above this one have`} not run, or `
-      + "changed since, and this one may need what they compute.",
+      + "changed since. This cell may need the results.",
       [[`Run the ${n === 1 ? "cell" : `${n} cells`} above first`, "all"], ["Run just this one", "one"],
         ["Not now", null]], back);
   }
@@ -589,13 +592,13 @@ class Cell {
 
   change(text) {
     this.code = text.replace(/\n+$/, "");
-    // The copy button and the printer take what is here.
+    // The copy button and printing use this element.
     if (this.edited) this.pre.textContent = `${this.code}\n`;
     else this.pre.innerHTML = this.highlighted;
     paint();
   }
 
-  /** The book's code again: a change like any other, which undo takes back. */
+  /** Put the book's code back, as a change that can be undone. */
   reset() {
     this.editor.set(this.book);
     this.editor.focus();

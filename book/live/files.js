@@ -1,11 +1,13 @@
-// The files that Python needs: fetched once, checked against their hashes, kept.
+// The files that Python needs: downloaded once, checked by their hashes, and kept.
 
-/** A sentence for the reader about what went wrong. */
+/** A failure with a message for the reader. */
 export class Failure extends Error {}
 
 const CACHE = "borrowing-strength-python";
+/** Increase this when pyodide.js changes how Python starts: it makes old images void. */
+const IMAGES = 1;
 
-/** The browser's cache, or null where it has none (a page that is not secure). */
+/** The browser's cache; null where there is none, as on pages that are not secure. */
 async function cache() {
   try {
     return await caches.open(CACHE);
@@ -14,7 +16,7 @@ async function cache() {
   }
 }
 
-/** What a start downloads, as the build listed it; addresses are made absolute. */
+/** The list of files that the build wrote, with absolute addresses. */
 export async function listed(base) {
   let answer;
   try {
@@ -35,29 +37,30 @@ export async function listed(base) {
   (await cache())?.put(new URL("files.json", base), answer.clone()).catch(() => {});
   const list = await answer.json();
   for (const file of list.files) file.url = new URL(file.url, base).href;
-  // Where the unpacked packages are kept, and their bytecode.
-  const digest = await hash(JSON.stringify(list.files));
+  // Where the unpacked packages are kept, and the memory of a Python that has imported
+  // them.
+  const digest = await hash(`${IMAGES} ${JSON.stringify(list.files)}`);
   list.packages = new URL(`kept/packages-${digest}`, base).href;
-  list.bytecode = new URL(`kept/bytecode-${digest}`, base).href;
+  list.memory = new URL(`kept/memory-${digest}`, base).href;
   return list;
 }
 
 async function hash(words) {
   const bytes =
     typeof words === "string" ? new TextEncoder().encode(words) : words;
-  // Where a page is not secure there is no digest, and nothing is kept either.
+  // On a page that is not secure there is no digest, and no cache either.
   if (!crypto.subtle) return "unchecked";
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** A kept answer as bytes, or null. */
+/** The bytes of a kept file, or null. */
 export async function kept(url) {
   const answer = await (await cache())?.match(url);
   return answer ? new Uint8Array(await answer.arrayBuffer()) : null;
 }
 
-/** Keep a blob for the next page. A full disk is no reason to stop. */
+/** Keep a blob for the next start. If the disk is full, nothing is kept. */
 export async function keep(url, blob) {
   try {
     await (await cache())?.put(url, new Response(blob));
@@ -66,11 +69,11 @@ export async function keep(url, blob) {
   }
 }
 
-/** Forget whatever the present list does not name: it belongs to an older book. */
+/** Delete what the present list does not name: it belongs to an older book. */
 export async function forget(list) {
   const store = await cache();
   if (!store) return;
-  const wanted = new Set([list.packages, list.bytecode, ...list.files.map((file) => file.url)]);
+  const wanted = new Set([list.packages, list.memory, ...list.files.map((file) => file.url)]);
   for (const request of await store.keys()) {
     if (!wanted.has(request.url) && !request.url.endsWith("/files.json")) {
       await store.delete(request);
@@ -78,7 +81,7 @@ export async function forget(list) {
   }
 }
 
-/** How much a start would download now, in bytes. */
+/** The bytes that a start would have to download. */
 export async function missing(list) {
   const store = await cache();
   const have = store
@@ -119,7 +122,7 @@ export async function obtain(file, onBytes) {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
-      // More than was listed cannot be right, and its hash is not either.
+      // A file that is longer than listed is refused below.
       if (count + value.length <= bytes.length) bytes.set(value, count);
       count += value.length;
       onBytes(value.length);
@@ -191,8 +194,8 @@ async function inflate(raw, size) {
 }
 
 /**
- * Many files as one: the length of the table of contents (4 bytes), the table as
- * JSON ([name, start, end], …), and the contents.
+ * Write many files into one: the length of the table of contents (4 bytes), the table
+ * as JSON ([name, start, end], …), and the contents.
  */
 export function pack(members) {
   let start = 0;
@@ -212,7 +215,7 @@ export function pack(members) {
   return image;
 }
 
-/** The [name, bytes] pairs of an image; the bytes are views of it, not copies. */
+/** The [name, bytes] pairs that `pack` wrote; the bytes are views, not copies. */
 export function unpack(image) {
   const length = new DataView(image.buffer, image.byteOffset).getUint32(0, true);
   const table = JSON.parse(new TextDecoder().decode(image.subarray(4, 4 + length)));

@@ -1,4 +1,4 @@
-// One Python a page: the page's side of the worker.
+// The page's side of the worker in which Python runs: one per page.
 
 import { keep, listed, missing } from "./files.js";
 
@@ -21,11 +21,11 @@ export class Runtime extends EventTarget {
     this.base = new URL(base, document.baseURI).href;
   }
 
-  /** Why this browser cannot run Python, in a sentence, or null if it can. */
+  /** A sentence on why this browser cannot run Python, or null if it can. */
   static unsupported() {
     if (location.protocol === "file:") {
       return (
-        "Code runs where the book is served by a web server, not from a file: " +
+        "Code runs only when a web server serves the book, not from a file: " +
         "read it online, or run “make serve”."
       );
     }
@@ -38,14 +38,14 @@ export class Runtime extends EventTarget {
     return null;
   }
 
-  /** What a start would still download, and what it keeps in memory, in bytes. */
+  /** Bytes that a start has to download, and that it takes of disk and memory. */
   async size() {
     const list = await listed(this.base);
     const bytes = await missing(list);
-    return { bytes, cached: bytes === 0, heap: 350e6 };
+    return { bytes, cached: bytes === 0, disk: 300e6, heap: 350e6 };
   }
 
-  /** Start Python, unless it has started; `on` hears of every step. */
+  /** Start Python, unless it has started; `on` is called with every step. */
   start(on = () => {}) {
     if (!this.#started) {
       const why = Runtime.unsupported();
@@ -95,14 +95,14 @@ export class Runtime extends EventTarget {
     this.#end(new Stopped("Python was stopped."));
   }
 
-  /** Start early, if that downloads nothing and the reader has started it before. */
+  /** Start early, if nothing has to be downloaded and Python has been started before. */
   async warm() {
     try {
       if (this.#started || Runtime.unsupported()) return;
       if (localStorage.getItem(STARTED) !== "yes") return;
       if ((await this.size()).cached && !this.#started) await this.start();
     } catch {
-      // Whatever fails here is told when the reader presses Run.
+      // A failure is reported when the reader presses Run.
     }
   }
 
@@ -112,7 +112,7 @@ export class Runtime extends EventTarget {
         try {
           localStorage.setItem(STARTED, "yes");
         } catch {
-          // A browser that keeps nothing asks again.
+          // Where nothing can be stored, Python is not started early.
         }
         this.#set("ready");
         this.#waiting.get("start")?.resolve();

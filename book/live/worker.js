@@ -1,147 +1,149 @@
-// The reader's Python: it runs here, beside the page, so that the page never stalls
-// and can end it at once.
+// The worker in which Python runs, so that the page stays responsive and can end it at
+// any time.
 
 import { Failure, forget, kept, listed, obtain, pack, unpack, unzip } from "./files.js";
+import {
+  compileLibraries, memoryImage, mount, PYTHON, readImage, startPyodide,
+} from "./pyodide.js";
 
 const say = (message) => self.postMessage(message);
-let python; // the module live.session, as a proxy
-let bytecode; // where the bytecode is kept, and what is kept of it
-const SITE = "/lib/python3.14/site-packages";
+/** Folders of modules, in the order in which session.py imports them. */
+const IMPORTED = [
+  "numpy/", "pandas/", "matplotlib/", "scipy/", "xarray/", "arviz", "pytensor/", "pymc/",
+];
+let python; // the session of live/session.py, as a proxy
 
-/** Everything that is imported from, from the kept image or from the wheels. */
+/** The files of site-packages, from what was kept unpacked or from the wheels. */
 async function packages(list, progress) {
   const wheels = list.files.filter((file) => file.kind === "wheel");
   const before = await kept(list.packages);
   if (before) {
     for (const file of wheels) progress(file.size);
-    const more = await kept(list.bytecode);
-    return { members: unpack(before), more: more ? unpack(more) : [], fresh: false };
+    return { members: unpack(before), fresh: false };
   }
   const unzipped = await Promise.all(
     wheels.map(async (file) => unzip(await obtain(file, progress))),
   );
-  return { members: unzipped.flat(), more: [], fresh: true };
+  return { members: unzipped.flat(), fresh: true };
 }
 
-async function start({ base }) {
-  const list = await listed(base);
+/** A function that adds up bytes and tells the page how far the download is. */
+function progressOf(list) {
   const total = list.files.reduce((sum, file) => sum + file.size, 0);
   let done = 0;
   let told = 0;
-  const progress = (bytes) => {
+  return (bytes) => {
     done += bytes;
     if (done - told > 200_000 || done >= total) {
       told = done;
       say({ stage: "download", done, total });
     }
   };
-  const runtime = Object.fromEntries(
-    list.files
-      .filter((file) => file.kind === "runtime")
-      .map((file) => [
-        file.url.split("/").pop(),
-        { file, bytes: obtain(file, progress) },
-      ]),
-  );
-  const content = packages(list, progress);
-  // A failure is told by whoever awaits it; until then it must not go unheard.
-  content.catch(() => {});
-  for (const { bytes } of Object.values(runtime)) bytes.catch(() => {});
+}
 
-  const pyodide = await boot(runtime, content, list);
-  const { members, more, fresh } = await content;
-  say({ stage: "packages", done: 0, total: 1 });
-  const { start: session } = pyodide.pyimport("live.session");
-  python = session(say);
+async function start({ base }) {
+  const list = await listed(base);
+  const progress = progressOf(list);
+  const files = list.files.filter((file) => file.kind === "runtime");
+  const name = (file) => file.url.split("/").pop();
+  const runtime = Object.fromEntries(
+    files.map((file) => [name(file), obtain(file, progress)]),
+  );
+  const downloads = { ...runtime };
+  // Compiled once, for the helper too.
+  runtime["pyodide.asm.wasm"] = runtime["pyodide.asm.wasm"].then(WebAssembly.compile);
+  const content = packages(list, progress);
+  const members = content.then((found) => found.members);
+  const libraries = members.then(compileLibraries);
+  // Failures are reported where the promises are awaited, not as unhandled.
+  for (const promise of [...Object.values(runtime), content, members, libraries]) {
+    promise.catch(() => {});
+  }
+  const indexURL = new URL("./", files[0].url).href;
+  const parts = { runtime, indexURL, info: list.info, members, libraries };
+  say({ stage: "start" });
+  const image = readImage(await kept(list.memory));
+  const pyodide =
+    (image && (await restart(parts, image))) ?? (await firstStart(parts, list));
+  python = pyodide.pyimport("live.session").start(say);
   say({ stage: "ready" });
-  bytecode = { url: list.bytecode, members: more };
+  const { fresh } = await content;
   if (!fresh) return;
-  for (const { file, bytes } of Object.values(runtime)) keep(file.url, await bytes);
-  keep(list.packages, pack(members));
+  for (const file of files) keep(file.url, new Blob([await downloads[name(file)]]));
+  keep(list.packages, new Blob([pack(await members)]));
   forget(list);
 }
 
-/** Have the page keep bytes for the next start: here, Python would be in the way. */
-function keep(url, bytes) {
-  say({ keep: url, blob: new Blob([bytes]) });
-}
-
-/** Start Pyodide from bytes that are checked, whatever they were fetched from. */
-async function boot(runtime, content, list) {
-  const code = async (name, type) =>
-    URL.createObjectURL(new Blob([await runtime[name].bytes], { type }));
-  const [loader, module] = await Promise.all(
-    ["pyodide.mjs", "pyodide.asm.mjs"].map(
-      async (name) => import(await code(name, "text/javascript")),
-    ),
-  );
-  // Pyodide fetches these two by their names.
-  const direct = self.fetch;
-  const served = { "pyodide.asm.wasm": "application/wasm", "python_stdlib.zip": "" };
-  self.fetch = async (request, options) => {
-    const name = String(request.url ?? request).split("/").pop();
-    if (!(name in served)) return direct(request, options);
-    const headers = { "content-type": served[name] };
-    return new Response(await runtime[name].bytes, { headers });
-  };
-  let failed;
+/** Start from the memory of an earlier start; null if it does not fit this browser. */
+async function restart(parts, image) {
   try {
-    say({ stage: "start" });
-    const pyodide = await loader.loadPyodide({
-      indexURL: new URL("./", runtime["pyodide.mjs"].file.url).href,
-      createPyodideModule: module.default,
-      lockFileContents: { info: list.info, packages: {} },
-      packageBaseUrl: "",
-      env: {
-        HOME: "/home/reader",
-        MPLBACKEND: "agg",
-        PYTENSOR_FLAGS: "cxx=,linker=vm,optimizer=fast_compile",
-      },
-      fsInit: async (FS) => {
-        try {
-          const { members, more } = await content;
-          mount(FS, members);
-          mount(FS, more);
-        } catch (error) {
-          failed = error;
-        }
-      },
-    });
-    if (failed) throw failed;
+    const pyodide = await startPyodide({ ...parts, image });
+    say({ stage: "packages", done: 0, total: 1 });
     return pyodide;
-  } finally {
-    self.fetch = direct;
+  } catch {
+    return null;
   }
 }
 
-/** Put files where Python imports from, without copying them. */
-function mount(FS, members) {
-  const made = new Set();
-  for (const [name, bytes] of members) {
-    const folder = name.slice(0, name.lastIndexOf("/"));
-    if (!made.has(folder)) {
-      FS.mkdirTree(`${SITE}/${folder}`);
-      made.add(folder);
-    }
-    FS.writeFile(`${SITE}/${name}`, bytes, { canOwn: true });
+/** Start Python, import what the chapters need, and keep the memory. */
+async function firstStart(parts, list) {
+  const helper = compileBeside(parts);
+  const pyodide = await startPyodide({ ...parts, image: null });
+  say({ stage: "packages", done: 0, total: 1 });
+  const session = pyodide.pyimport("live.session");
+  for (const module of session.prepare()) {
+    // Between two modules, what the helper has compiled is taken in.
+    await new Promise((resolve) => setTimeout(resolve));
+    mount(pyodide.FS, helper.files.splice(0));
+    session.load(module);
+  }
+  helper.end();
+  keepImage(list.memory, pyodide, session);
+  return pyodide;
+}
+
+/**
+ * Have a second worker compile what this one imports: `files` fills with files for
+ * site-packages. With one core this would only slow the start down.
+ */
+function compileBeside({ runtime, indexURL, info, members }) {
+  const files = [];
+  if (typeof Worker !== "function" || navigator.hardwareConcurrency < 2) {
+    return { files, end() {} };
+  }
+  const worker = new Worker(new URL("compiler.js", import.meta.url), { type: "module" });
+  worker.onmessage = ({ data }) => files.push(...data);
+  (async () => {
+    const all = await members;
+    const contents = {};
+    for (const [name, part] of Object.entries(runtime)) contents[name] = await part;
+    const sources = IMPORTED.flatMap((folder) =>
+      all.filter(([name]) => name.startsWith(folder) && name.endsWith(".py")));
+    worker.postMessage({ runtime: contents, indexURL, info, folder: PYTHON, sources });
+  })().catch(() => {}); // a failure of the download is reported by `start`
+  return { files, end: () => worker.terminate() };
+}
+
+/** Keep Python's memory as it is before the first cell, for the next start. */
+function keepImage(url, pyodide, session) {
+  // For a moment this takes three times the memory, which small devices do not have.
+  if (navigator.deviceMemory < 4) return;
+  try {
+    session.rest();
+    keep(url, memoryImage(pyodide));
+  } catch (error) {
+    console.warn("Python's memory could not be kept for the next start.", error);
   }
 }
 
-/** Keep what Python has compiled so far for the next page. */
-function store() {
-  const answer = python.compiled();
-  const fresh = answer.toJs();
-  answer.destroy();
-  // A few modules are compiled again sooner than written.
-  if (fresh.length < 20) return;
-  for (const [name, bytes] of fresh) bytecode.members.push([name, bytes]);
-  keep(bytecode.url, pack(bytecode.members));
+/** Let the page keep a blob for the next start, while Python runs in this worker. */
+function keep(url, blob) {
+  say({ keep: url, blob });
 }
 
 async function run({ id, source, name, draws, full }) {
   const result = JSON.parse(python.run(source, name, draws ?? null, Boolean(full)));
   say({ id, result });
-  store();
 }
 
 const DO = { start, run };
@@ -154,7 +156,7 @@ self.onmessage = async ({ data }) => {
   }
 };
 
-/** What happened, in a sentence for the reader. */
+/** A message for the reader about an error. */
 function plain(error) {
   if (error instanceof Failure) return error.message;
   const words = String(error?.message ?? error);

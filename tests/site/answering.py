@@ -1,4 +1,4 @@
-"""Where the figures that answer back are, and how a reader works one."""
+"""Where the interactive figures are, and how a reader uses one."""
 
 from __future__ import annotations
 

@@ -18,7 +18,8 @@ export class Runtime extends EventTarget {
 
   async size() {
     if (fake.offline) throw new Error(fake.offline);
-    return { bytes: fake.bytes ?? 47.3e6, cached: fake.bytes === 0, heap: 200e6 };
+    return { bytes: fake.bytes ?? 47.3e6, cached: fake.bytes === 0, disk: 300e6,
+      heap: 200e6 };
   }
 
   change(state) {

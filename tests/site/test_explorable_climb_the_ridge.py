@@ -234,7 +234,7 @@ def test_by_keyboard_alone(name, scheme, window):
         fit = exact.normal_hierarchy(Y, SE, tau_prior=stats.halfnorm(scale=20))
         mean = fit.mean("tau")
         near = float(fit.cdf("tau", 2 * mean) - fit.cdf("tau", mean / 2))
-        assert f"{100 * near:.0f} %" in said(page, NAME, f"starts at τ = {mean:.1f}")
+        assert f"{100 * near:.0f}%" in said(page, NAME, f"starts at τ = {mean:.1f}")
 
         go_to(page, "Step")
         page.keyboard.press("Space")
@@ -253,7 +253,7 @@ def test_by_keyboard_alone(name, scheme, window):
             lambda x: -profile(np.exp(x), 20)[0], bounds=(1, 5), method="bounded"
         ).x)
         words = said(page, NAME, f"The non-centered climb is at τ = {mode:.1f}")
-        assert f"above it {100 * (1 - fit.cdf('tau', mode)):.1f} %" in words
+        assert f"above it {100 * (1 - fit.cdf('tau', mode)):.1f}%" in words
         assert row(page, "joint, non-centered")[1] == f"{mode:.1f}"
         assert row(page, "joint, centered")[0] == "61"  # it stays to be compared with
 

@@ -1,4 +1,4 @@
-"""Eight schools, the figure that answers back: exact, and by keyboard alone."""
+"""Eight schools, the interactive figure: exact, and by keyboard alone."""
 
 from __future__ import annotations
 
@@ -133,14 +133,14 @@ def test_eight_schools_by_keyboard_alone(name, scheme, window):
 
         tab_to(page, "τ, the sd between schools")
         page.keyboard.press("Home")
-        said(page, NAME, "Were τ 0.0")
+        said(page, NAME, "If τ were 0.0")
         complete = np.sum(Y / SE**2) / np.sum(1 / SE**2)
         assert set(answers(page, "if τ were 0.0")) == {round(complete, 1)}
 
         tab_to(page, "Prior of τ")
         page.keyboard.press("ArrowDown")
         narrow = exact.normal_hierarchy(Y, SE, tau_prior=stats.halfnorm(scale=10))
-        said(page, NAME, f"expect τ to be {narrow.mean('tau'):.1f}")
+        said(page, NAME, f"posterior mean of τ is {narrow.mean('tau'):.1f}")
         assert not visit.errors and not visit.outside
 
 
@@ -161,7 +161,7 @@ def test_eight_schools_by_pointer(window):
         said(page, NAME, "A's estimate +")
         assert answers(page, "own estimate")[0] > Y[0]
         assert answers(page, "own estimate")[1:] == list(Y[1:])
-        page.get_by_role("button", name="Back to what was observed").click()
+        page.get_by_role("button", name="Reset to the observed data").click()
         page.wait_for_timeout(600)
         assert answers(page, "own estimate") == list(Y)
         assert not visit.errors

@@ -176,7 +176,7 @@ def test_by_keyboard_alone(size, scheme, window):
             assert row(page, name)[3] == value, "only the hierarchy tells A"
 
         page.keyboard.press("Home")
-        said(page, NAME, "The hierarchy pulls hardest at \u221269 and is letting go")
+        said(page, NAME, "The hierarchy pulls hardest at \u221269 and less beyond it")
         assert float(row(page, "hierarchy")[4]) > 0
 
         tab_to(page, "Degrees of freedom")
@@ -192,7 +192,7 @@ def test_by_keyboard_alone(size, scheme, window):
         lowest = together({2: -150})[1].mean("theta")
         assert row(page, "hierarchy")[0] == f"{lowest[2]:.1f}"
 
-        tab_to(page, "Back to what was observed")
+        tab_to(page, "Reset to the observed data")
         page.keyboard.press("Enter")
         settle(page)
         assert row(page, "hierarchy")[0] == f"{as_observed[2]:.1f}"

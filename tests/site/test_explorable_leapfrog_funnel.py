@@ -1,4 +1,4 @@
-"""The funnel that answers back: its densities, its leapfrog, its NUTS, its words."""
+"""The interactive funnel: its densities, its leapfrog, its NUTS, its words."""
 
 from __future__ import annotations
 
@@ -286,7 +286,7 @@ def test_the_funnel_by_keyboard_alone(size, scheme, window):
         page = visit.open(PAGE)
         start(page, NAME)
         depth = np.exp(hamilton(2.4).sol(np.linspace(0, 2.4, 5001))[1].min())
-        said(page, NAME, f"rolls down to an sd of {depth:.3f}")
+        said(page, NAME, f"goes down to an sd of {depth:.3f}")
 
         tab_to(page, "Start of the path")
         page.keyboard.press("ArrowUp")
@@ -316,7 +316,7 @@ def test_the_funnel_by_keyboard_alone(size, scheme, window):
         draws, lost, share, gradients = row(page, "centered")
         assert draws == "1000" and f"{lost} divergences" in words
         assert float(gradients) > 1 and f"{share} lie below an sd of {NECK}" in words
-        assert row(page, "exact")[2] == f"{100 * BELOW:.1f} %"
+        assert row(page, "exact")[2] == f"{100 * BELOW:.1f}%"
 
         start(page, NAME)
         tab_to(page, "Form")

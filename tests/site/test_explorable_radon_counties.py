@@ -1,4 +1,4 @@
-"""Radon, the figure that answers back: exact for any houses, and by keyboard."""
+"""Radon, the interactive figure: exact for any houses, and by keyboard."""
 
 from __future__ import annotations
 
@@ -178,17 +178,17 @@ def test_the_question_is_answered_by_keyboard_alone(size, window):
             page.keyboard.press("ArrowRight")
         said(page, NAME, "with 8 houses, 6 added")
         assert float(table.nth(0).locator("td").nth(1).inner_text()) == sds[0] / 2
-        words = said(page, NAME, "of what it was")
-        assert float(re.search(r"which is ([\d.]+) of", words)[1]) > 0.7
+        words = said(page, NAME, "times the sd as measured")
+        assert float(re.search(r"([\d.]+) times the sd", words)[1]) > 0.7
         for _ in range(16):
             page.keyboard.press("ArrowRight")
         said(page, NAME, "with 24 houses, 22 added")
-        said(page, NAME, "which is 0.50 of what it was")
+        said(page, NAME, "0.50 times the sd as measured")
 
         page.keyboard.press("Home")
-        said(page, NAME, "No pooling has nothing to say")
-        said(page, NAME, "has 100 % of the say")
-        tab_to(page, "What the added ones read")
+        said(page, NAME, "No pooling gives no estimate")
+        said(page, NAME, "has 100% of the weight")
+        tab_to(page, "Reading of the added houses")
         page.keyboard.press("Home")
         page.keyboard.press("Shift+Tab")
         page.keyboard.press("End")
@@ -238,6 +238,6 @@ def test_a_pointer_adds_houses_and_chooses_a_county(window):
         said(page, NAME, "St Louis with 116 houses, as measured")
         page.mouse.click(*figure.evaluate(where, [50, 3.2]))
         said(page, NAME, "St Louis with 50 houses, 66 taken away")
-        page.get_by_role("button", name="Back to what was measured").click()
+        page.get_by_role("button", name="Reset to the measured houses").click()
         said(page, NAME, "St Louis with 116 houses, as measured")
         assert not visit.errors

@@ -1,4 +1,4 @@
-"""What holds of every figure that answers back, whatever it is about."""
+"""What holds of every interactive figure."""
 
 from __future__ import annotations
 
@@ -209,6 +209,6 @@ def test_a_frame_takes_little(name, path, window, record_testsuite_property, cap
         kind: [round(float(np.quantile(ms, q)), 1) for q in (0.5, 0.95)]
         for kind, ms in times.items()
     }
-    record_testsuite_property(f"{name}, ms a frame, median and 95 %", json.dumps(told))
+    record_testsuite_property(f"{name}, ms a frame, median and 95%", json.dumps(told))
     with capsys.disabled():
         print(f"\n{name}, ms a frame, median and 95 %: {json.dumps(told)}")

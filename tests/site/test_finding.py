@@ -88,7 +88,7 @@ def test_the_lists_have_all_there_is(name, part, window):
 def test_the_figures_that_answer_back_are_listed_by_what_they_are(window, site):
     with window() as visit:
         page = visit.open("book/reference/figures.html")
-        links = page.locator("#figures-that-answer-back .list-of a")
+        links = page.locator("#interactive-figures .list-of a")
         assert links.count() == len(
             re.findall("{explorable}", "".join(map(_source, chapters.chapters())))
         )

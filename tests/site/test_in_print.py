@@ -170,7 +170,7 @@ def test_what_is_for_a_screen_is_not_there(book):
     for screen in ("Show code cell", "Click to show", "Copy to clip", "Toggle the"):
         assert screen not in text
     # Drawn, and not in words for want of a script.
-    assert "answers back where a browser runs" not in text
+    assert "is interactive once your browser" not in text
 
 
 def test_solutions_and_set_up_are_printed_and_what_draws_is_not(book):

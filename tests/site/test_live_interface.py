@@ -251,6 +251,7 @@ def test_the_first_run_asks_and_says_how_much(window):
         cell = visit.cell(1)
         cell.run()
         expect(cell.panel).to_contain_text("47 MB will be downloaded")
+        expect(cell.panel).to_contain_text("kept (300 MB) for the next start")
         expect(cell.panel).to_contain_text("200 MB of memory")
         cell.press("Not now")
         expect(cell.panel).to_be_hidden()

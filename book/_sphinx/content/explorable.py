@@ -1,4 +1,4 @@
-"""The directive ``{explorable}``: a figure that answers back.
+"""The directive ``{explorable}``: an interactive figure.
 
 Its argument is the name of a custom element, which is also the name of its module
 in ``book/explorables``; the site has it in one script (see ``bundle.py``). The
@@ -236,9 +236,9 @@ def visit(self, node: explorable) -> None:
     self.body.append(
         f'<{element} label="{html.escape(node["label"])}">'
         f'<p class="explorable-description" id="{element}-description">{alt}</p>'
-        '<p class="explorable-off">This figure answers back where a browser runs '
-        f"its script, and yours has not (yet). {alt} The figures of the text above "
-        "and below show the same, standing still.</p>"
+        '<p class="explorable-off">This figure is interactive once your browser '
+        f"has run its script. {alt} The figures of the text above and below show "
+        "the same without the interaction.</p>"
         f'<script type="application/json">{data}</script>'
         f"</{element}>"
     )

@@ -231,7 +231,7 @@ class Writer:
         numbered = self.number_of("figure", node)
         text = f"*Figure {numbered}.* {self.markdown.inline(caption)}"
         if any(node.findall(explorable)):
-            text += " (This figure answers back, on the book's page.)"
+            text += " (This figure is interactive on the book's page.)"
         return text
 
     def exercise(self, node: nodes.Element) -> None:

@@ -282,9 +282,9 @@ def _title_page(about: dict, cover: str) -> str:
 <p class="subtitle">Hierarchical Bayesian models in PyMC</p>
 {cover}
 <p class="author">{escape(about["author"])}</p>
-<p>The book in print. The pages that it is made from run: their figures answer back,
-their code can be changed where it stands, and they have the code that draws each
-figure, which is left out here. Text and figures may be shared under CC BY 4.0, the
+<p>The book in print. On the pages that it is made from, some figures are interactive,
+code can be changed and run, and each figure has the code that draws it, which is left
+out here. Text and figures may be shared under CC BY 4.0, the
 code under the MIT licence.</p>
 </section>"""
 

@@ -1,12 +1,11 @@
-"""Code cells that run and can be edited in the page: what the page has to know.
+"""Live cells: link their script and style sheet, and write a cell's options into it.
 
-The script and its style are linked on the pages that show a code cell, and on no
-other. What a cell's metadata say under ``live`` goes into its HTML:
+Only pages that show a code cell link them. A cell's metadata may have, under ``live``:
 
 ``{draws: 500}``
-    how many draws a chain takes there, unless the reader asks for all;
+    how many draws each chain takes in the browser, unless the reader asks for all;
 ``{not: "reason"}``
-    that it does not run there, and why, in words that finish the sentence
+    that the cell does not run in the browser, and why: the end of the sentence
     "This cell does not run in the page: ...".
 """
 
@@ -30,7 +29,7 @@ FOLDER = "live"
 
 
 def mistake(live) -> str | None:
-    """What is wrong with a cell's ``live``; None where nothing is."""
+    """A message about what is wrong with a cell's ``live``, or None."""
     if not isinstance(live, dict) or not live:
         return f"a cell's `live` is a mapping, not {live!r}"
     if unknown := set(live) - {"draws", "not"}:
@@ -44,7 +43,7 @@ def mistake(live) -> str | None:
 
 
 def as_json(data) -> str:
-    # Nothing in a script element ends it but its own end.
+    # Only its end tag ends a script element: data must not hold one.
     return json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
 
 
@@ -59,10 +58,10 @@ def shown(document: nodes.document):
 
 
 class Tell(SphinxPostTransform):
-    """Write what a cell's metadata say of it into the cell."""
+    """Write the options of a cell into its HTML."""
 
     formats = ("html",)
-    # After myst-nb has folded what is to be folded.
+    # After myst-nb has wrapped hidden cells.
     default_priority = 900
 
     def run(self, **kwargs) -> None:
@@ -95,14 +94,11 @@ def load(app: Sphinx, pagename, templatename, context, doctree) -> None:
 
 
 def copy(app: Sphinx, exception) -> None:
-    """The scripts as they are, without the recipe that makes the editor.
-
-    The Python side goes with the packages (``packages.py``).
-    """
+    """Copy the scripts; the Python part goes with the packages (``packages.py``)."""
     if exception is None and app.builder.format == "html":
         target = Path(app.outdir) / FOLDER
-        kept = {"editor", "python"}
-        copy_asset(str(SCRIPTS), str(target), lambda path: Path(path).name in kept)
+        excluded = {"editor", "python", "tools"}
+        copy_asset(str(SCRIPTS), str(target), lambda path: Path(path).name in excluded)
 
 
 def setup(app: Sphinx) -> None:

@@ -1,12 +1,10 @@
-"""Serve what the reader's browser needs to run the book's Python.
+"""Publish the Python packages of the live cells.
 
-Three things go into ``live/`` of the built site: one archive with the pure-Python
-packages of the pinned set, taken from this environment as they are installed, with
-``pooling`` and its data; a list of every file that a start of Python downloads, with
-sizes and hashes; and nothing else. The compiled packages are those of the Pyodide
-distribution (``pyodide.json``): the list names its public CDN, unless the environment
-variable ``BOOK_PYODIDE`` names a folder with its files, which then become a part of
-the site, so that the site asks nothing of anybody else.
+``live/`` of the built site gets an archive with the installed pure-Python packages,
+``pooling`` and its data, and ``files.json``, which lists every file that a start of
+Python downloads. Compiled packages come from the Pyodide distribution
+(``pyodide.json``): from its public CDN, or, if the environment variable
+``BOOK_PYODIDE`` names a folder with its files, from a copy of these in the site.
 """
 
 from __future__ import annotations
@@ -31,7 +29,7 @@ FOLDER = "live"
 #: The Python side of the live cells: modules that the worker imports.
 SESSION = ROOT / "book" / "live" / "python" / "live"
 
-#: What a requirement's marker is asked about.
+#: The environment for which requirements' markers are evaluated.
 BROWSER = {
     "sys_platform": "emscripten",
     "platform_system": "Emscripten",
@@ -43,16 +41,16 @@ BROWSER = {
     "python_full_version": "3.14.0",
     "extra": "",
 }
-#: Requirements that no cell comes to import in the browser.
+#: Requirements that no cell imports in the browser.
 UNUSED = {
     "fonttools",  # embeds fonts in PDF files
     "numba",  # compiles machine code, and so does llvmlite
     "llvmlite",
-    "pygments",  # rich colours source code with it, when asked to
+    "pygments",  # rich highlights source code with it
     "setuptools",  # compiles C for PyTensor; session.py says what stands in for it
     "tzdata",  # no time zones here
 }
-#: Parts of packages that nobody runs here.
+#: Parts of packages that are not needed.
 SKIPPED_FOLDERS = {"tests", "test", "d3viz", "sboms"}
 SKIPPED_SUFFIXES = {
     ".c", ".cc", ".exe", ".h", ".nc", ".pyc", ".pyi", ".pyx", ".pxd", ".so",
@@ -60,7 +58,7 @@ SKIPPED_SUFFIXES = {
 
 
 def needed(name: str, extras=()) -> list[Requirement]:
-    """What a distribution requires in the browser."""
+    """The requirements of a distribution in the browser."""
     try:
         lines = distribution(name).requires or ()
     except PackageNotFoundError as error:
@@ -72,16 +70,13 @@ def needed(name: str, extras=()) -> list[Requirement]:
     return [
         requirement
         for requirement in found
-        if requirement.marker is None
-        or any(
-            requirement.marker.evaluate(BROWSER | {"extra": extra})
-            for extra in ("", *extras)
-        )
+        if not (marker := requirement.marker)
+        or any(marker.evaluate(BROWSER | {"extra": extra}) for extra in ("", *extras))
     ]
 
 
 def pure(requirements: list[Requirement]) -> list[tuple[str, Path]]:
-    """The files of the pure-Python distributions that these come to.
+    """The files of pure-Python distributions and of all that they require.
 
     Returns pairs of a path in site-packages and a path on this disk.
     """
@@ -118,7 +113,7 @@ def wanted(path: Path) -> bool:
 
 
 def ours() -> list[tuple[str, Path]]:
-    """The module with its data, as in its wheel, and the session."""
+    """The files of ``pooling`` with its data, and of the session."""
     code, data = ROOT / "code", ROOT / "data"
     files = [
         *((str(path.relative_to(code)), path) for path in code.glob("pooling/**/*")),
@@ -133,12 +128,12 @@ def ours() -> list[tuple[str, Path]]:
 
 
 def archive() -> bytes:
-    """All of it as one zip file, the same bytes whenever the contents are."""
+    """All packages as one zip file, with the same bytes for the same contents."""
     files = dict(ours()) | dict(pure(needed("borrowing-strength")))
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as made:
         for name in sorted(files):
-            # A date would make another archive of the same files.
+            # A fixed date: the archive depends on the contents alone.
             entry = zipfile.ZipInfo(Path(name).as_posix(), (1980, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
             made.writestr(entry, files[name].read_bytes())
@@ -146,7 +141,7 @@ def archive() -> bytes:
 
 
 def publish(folder: Path, pyodide: Path | None) -> None:
-    """Write the archive and the list of files into a folder of the site."""
+    """Write the archive and ``files.json`` into a folder of the site."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = pyodide_lock.read()
     base = lock["cdn"]
@@ -166,19 +161,11 @@ def publish(folder: Path, pyodide: Path | None) -> None:
         if old.name != name:
             old.unlink()
     (folder / name).write_bytes(contents)
+    ours = {"kind": "wheel", "package": "pooling", "url": name}
     files = [
         *({**file, "url": base + file["name"]} for file in lock["files"]),
-        {
-            "name": name,
-            "kind": "wheel",
-            "package": "pooling",
-            "size": len(contents),
-            "sha256": digest,
-            "url": name,
-        },
+        ours | {"size": len(contents), "sha256": digest},
     ]
-    for file in files:
-        del file["name"]
     listed = {"version": lock["version"], "info": lock["info"], "files": files}
     (folder / "files.json").write_text(json.dumps(listed, indent=1))
 

@@ -1,16 +1,16 @@
-"""Take from PyMC's NUTS what costs time and changes nothing, where draws cost little.
+"""Make PyMC's NUTS faster for models whose log density is cheap, with the same draws.
 
 The sampler, its tuning and its statistics are PyMC's own. Once the log density takes
 microseconds (see ``numpy_linker``), most of a draw is spent on other things:
 
-- each density is called with its input checked and its output boxed, though the sampler
-  itself made the one and takes apart the other;
-- each leapfrog step looks up BLAS's ``axpy`` anew, to add vectors of a few numbers;
+- each call of a density checks its input and wraps its output, though the sampler made
+  the input and unwraps the output;
+- each leapfrog step looks up BLAS's ``axpy`` again, to add vectors of a few numbers;
 - the tree adds up its weights, which are single numbers, with NumPy's functions of
   arrays;
 - every variable of a graph keeps the lines of code that made it.
 
-``install`` raises ``RuntimeError`` where PyMC is not the one that this was written for.
+``install`` raises ``RuntimeError`` if PyMC's functions differ from those patched here.
 """
 
 import inspect
@@ -91,7 +91,7 @@ def install():
     for owner, names in expected.items():
         if list(inspect.signature(owner).parameters) != names:
             raise RuntimeError(
-                f"PyMC's {owner.__qualname__} is not as it was: patch it anew"
+                f"PyMC's {owner.__qualname__} has changed: adapt this patch"
             )
     Integrator.__init__ = quick_init
     Integrator._step = quick_step

@@ -7,63 +7,103 @@ from __future__ import annotations
 
 import ast
 from contextlib import redirect_stderr, redirect_stdout
+import gc
+import importlib
 import importlib.abc
-import importlib.machinery
 import importlib.util
 import io
 import json
 import linecache
-import marshal
-from pathlib import Path
+import random
 import sys
 import time
 import traceback
 import types
 import warnings
 
-#: What a chain is thinned to, unless the reader asks for all of it.
+#: Draws and tuning steps of a chain, unless the reader asks for all.
 DRAWS, TUNE = 500, 500
 #: Between two reports of progress, in seconds.
 PAUSE = 0.1
 
 
-def start(say) -> Session:
-    """Begin a session. `say` takes the messages for the page, as JavaScript does."""
-    from js import JSON
+#: The modules that chapters import.
+MODULES = (
+    "numpy", "pandas", "matplotlib.pyplot", "matplotlib.backends.backend_svg",
+    "scipy.stats", "xarray", "arviz", "pytensor", "pymc", "pooling", "pooling.plots",
+)
 
-    # There is none here, and PyTensor gets on without when it knows.
+session = None
+
+
+def prepare() -> tuple[str, ...]:
+    """Adapt Python to a browser; the modules that :func:`load` is to import."""
+    global session
+    # PyTensor works without numba if its import fails.
     sys.modules["numba"] = None
-    # PyTensor's C compiler takes its exception from there; nothing is compiled here.
+    # PyTensor imports an exception of its C compiler from setuptools; nothing is
+    # compiled here.
     sys.modules["setuptools"] = types.ModuleType("setuptools")
     errors = sys.modules["setuptools.errors"] = types.ModuleType("setuptools.errors")
     errors.CompileError = type("CompileError", (Exception,), {})
-    # It asks Pyodide in a manner that Pyodide finds old.
+    # It uses a method of Pyodide that is deprecated.
     warnings.filterwarnings("ignore", module="threadpoolctl")
-    session = Session(lambda event: say(JSON.parse(json.dumps({"event": event}))))
+    session = Session()
     sys.meta_path.insert(0, Adapted(session))
+    return MODULES
+
+
+def load(name: str) -> None:
+    """Import a module, so that an image of the memory holds it."""
+    importlib.import_module(name)
+
+
+def rest() -> None:
+    """Close the files that are still open: an image of the memory cannot hold them.
+
+    Raises
+    ------
+    RuntimeError
+        If a file is in use, so that no image is to be made.
+    """
+    # The finder of packages' metadata keeps the standard library's archive open.
+    importlib.invalidate_caches()
+    gc.collect()
+    files = (each for each in gc.get_objects() if isinstance(each, io.FileIO))
+    if used := [each.name for each in files if not each.closed and each.fileno() > 2]:
+        raise RuntimeError(f"files are open: {used}")
+
+
+def start(say) -> Session:
+    """Begin the session; `say` is the function of JavaScript that tells the page."""
+    from js import JSON
+    import numpy as np
+
+    # Generators in an image of the memory would repeat the same numbers.
+    random.seed()
+    np.random.seed()
+    session.tell = lambda event: say(JSON.parse(json.dumps({"event": event})))
     return session
 
 
 class Session:
     """The state that the cells of a page share.
 
-    Parameters
+    Attributes
     ----------
     tell : callable
         Takes an event as a dict: a ``stream``, a ``display``, ``sampling`` or
         ``thinned``.
     """
 
-    def __init__(self, tell):
-        self.tell = tell
+    def __init__(self):
+        self.tell = None
         self.main = types.ModuleType("__main__")
         self.main.display = self.display
         sys.modules["__main__"] = self.main
         self.draws = DRAWS
         self.full = False
         self.outputs: list[dict] = []
-        self._codes: dict[str, types.CodeType] = {}
-        _remember(self._codes)
 
     def run(self, source: str, name: str, draws: int | None, full: bool) -> str:
         """Run a cell.
@@ -73,10 +113,9 @@ class Session:
         source, name : str
             The code, and what a traceback calls it.
         draws : int or None
-            How many draws a chain of its fits is thinned to; None for the ordinary
-            number.
+            How many draws each chain of its fits takes; None for the default number.
         full : bool
-            Whether its fits are not to be thinned.
+            Whether its fits take all the draws that the code asks for.
 
         Returns
         -------
@@ -100,7 +139,7 @@ class Session:
         return json.dumps({"outputs": self.outputs, "error": error})
 
     def _evaluate(self, source: str, name: str):
-        """Execute a cell; the value of a last expression that asks to be shown."""
+        """Execute a cell; return the value of its last expression, if it is shown."""
         tree = ast.parse(source, name)
         last = None
         silent = source.rstrip().endswith(";")
@@ -144,39 +183,6 @@ class Session:
             self.put({"type": "display", "data": {"image/svg+xml": svg}})
         plt.close("all")
 
-    def compiled(self) -> list[tuple[str, bytes]]:
-        """What was compiled since the last call, as files for ``site-packages``.
-
-        Python itself would write each file as it imports, which takes longer here
-        than the import.
-        """
-        codes, site = dict(self._codes), Path(__file__).parents[1]
-        self._codes.clear()
-        # Flag 1: the source need not be asked, whose date is another after the
-        # next start. The hash of the source, eight bytes, is not looked at.
-        header = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8)
-        return [
-            (
-                str(Path(importlib.util.cache_from_source(path)).relative_to(site)),
-                header + marshal.dumps(code),
-            )
-            for path, code in codes.items()
-            if Path(path).is_relative_to(site)
-        ]
-
-
-def _remember(codes: dict[str, types.CodeType]) -> None:
-    """Have every module that is compiled from its source put into `codes`."""
-    loader = importlib.machinery.SourceFileLoader
-    compile_source = loader.source_to_code
-
-    def source_to_code(self, data, path, **options):
-        code = compile_source(self, data, path, **options)
-        codes[path] = code
-        return code
-
-    loader.source_to_code = source_to_code
-
 
 def _close_figures() -> None:
     if "matplotlib.pyplot" in sys.modules:
@@ -184,7 +190,7 @@ def _close_figures() -> None:
 
 
 class Stream(io.TextIOBase):
-    """What a cell prints, sent to the page as it comes."""
+    """What a cell prints, sent to the page at once."""
 
     def __init__(self, session: Session, name: str):
         self.session, self.name = session, name
@@ -199,9 +205,9 @@ class Stream(io.TextIOBase):
 
 
 def told(error: BaseException, name: str) -> dict:
-    """An exception as the reader is told of it: through their own code alone."""
+    """An exception with a traceback through the reader's own code alone."""
     summary = traceback.TracebackException.from_exception(error, capture_locals=False)
-    # Cells are called by names that no file has.
+    # Cells have names that no file has.
     own = [frame for frame in summary.stack if frame.filename.startswith("cell ")]
     lines = ["Traceback (most recent call last):\n"] if own else []
     lines += traceback.StackSummary.from_list(own).format()
@@ -247,7 +253,7 @@ def adapt_pytensor(pytensor, session: Session) -> None:
 
 
 def adapt_pymc(pymc, session: Session) -> None:
-    """One process, fewer draws unless all are wanted, and progress for the page."""
+    """Sample in one process, with fewer draws by default, and report the progress."""
     import functools
     import inspect
     import logging
@@ -255,7 +261,7 @@ def adapt_pymc(pymc, session: Session) -> None:
     from . import quick_nuts
 
     quick_nuts.install()
-    # The page says what it does.
+    # The page shows the progress.
     logging.getLogger("pymc").setLevel(logging.WARNING)
     for name in ("sample_prior_predictive", "sample_posterior_predictive", "find_MAP"):
         plain = getattr(pymc, name)
@@ -331,7 +337,7 @@ class Progress:
 
 
 def adapt_pooling(pooling, session: Session) -> None:
-    """Let an unsound fit be said, and go on: with few draws, many are."""
+    """Report an unsound fit without stopping: with few draws, many fits are unsound."""
     from pooling import diagnostics
 
     original = diagnostics.check
