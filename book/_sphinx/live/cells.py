@@ -81,17 +81,10 @@ def load(app: Sphinx, pagename, templatename, context, doctree) -> None:
     """Style and script, where there is something to run."""
     if doctree is None or next(shown(doctree), None) is None:
         return
-    # Seen from the page, which may lie in a folder.
-    live = f"{'../' * pagename.count('/')}{FOLDER}"
-    context["metatags"] = "\n".join(
-        [
-            context.get("metatags", ""),
-            f'<link rel="stylesheet" href="{live}/live.css">',
-            # Not a module: a browser that has the page from a file would not
-            # load one, and its reader should be told why nothing runs.
-            f'<script defer src="{live}/cells.js"></script>',
-        ]
-    )
+    context["page_stylesheets"].append(f"{FOLDER}/live.css")
+    # Not a module: a browser that has the page from a file would not load one, and
+    # its reader should be told why nothing runs.
+    context["page_scripts"].append(f"{FOLDER}/cells.js")
 
 
 def copy(app: Sphinx, exception) -> None:
