@@ -4,8 +4,11 @@ The templates in this folder write a page, with one style sheet and one script o
 (``static``); `html_translator` writes what is in its article. A part of the extension
 that has something to add to a page appends to these lists of the template's context:
 
-``page_stylesheets``, ``page_scripts``
-    paths, seen from the root of the site, of files that this page needs;
+``page_stylesheets``
+    paths, seen from the root of the site, of style sheets that this page needs;
+``later_stylesheets``, ``later_scripts``
+    the same, of files that are loaded once a reader does something with the page, or
+    a few seconds after it has come (see ``book.js``);
 ``downloads``
     ``{"url": ..., "text": ...}`` for the menu of downloads;
 ``page_links``
@@ -27,7 +30,9 @@ from _theme.pygments_formatter import CoarseHtmlFormatter
 from pooling import plots
 
 FOLDER = Path(__file__).parent
-LISTS = ("page_stylesheets", "page_scripts", "downloads", "page_links")
+LISTS = (
+    "page_stylesheets", "later_stylesheets", "later_scripts", "downloads", "page_links",
+)
 #: Run before the page is shown; the one script that stands in the page itself.
 ARRIVAL = (FOLDER / "arrival.js").read_text(encoding="utf-8")
 

@@ -16,12 +16,14 @@ from itertools import groupby
 from pathlib import Path
 
 from fontTools import subset
+from fontTools.ttLib import TTFont
+from fontTools.ttLib.tables._g_l_y_f import Glyph
 
 STATIC = Path(__file__).parent / "static"
 ASCII = "".join(map(chr, range(0x20, 0x7F)))
 TEXT = ASCII + "\u00a0·×éö±²³–—‘’“”…−"
 LETTERS = "ABCEJKNRSVWXabdefgijkmnpstuvwxyzαβδηθμνρστχϕϵ"
-MAIN = ASCII + "\u00a0\u200b±×ˉΦ…→∂∈−∗∝∞∣∼≈≤≥⋅⋯\ue020"
+MAIN = ASCII + "\u00a0±×ˉΦ…→∂∈−∗∝∞∣∼≈≤≥⋅⋯\ue020"
 #: File, family, weight and style of a font, and its characters.
 FONTS = (
     ("fonts/SourceSerif4-Regular", '"Source Serif"', "400", "normal", TEXT),
@@ -45,8 +47,20 @@ def cut(font: Path, characters: str) -> list[int]:
     subsetter = subset.Subsetter(options)
     subsetter.populate(text=characters)
     subsetter.subset(whole)
+    if "KaTeX" in font.name:
+        add_zero_width_space(whole)
     subset.save_font(whole, font.with_stem(f"{font.stem}-basic"), options)
     return sorted(whole.getBestCmap())
+
+
+def add_zero_width_space(font: TTFont) -> None:
+    """Add U+200B, which KaTeX writes: without it, browsers would ask other fonts."""
+    name = "uni200B"
+    font.setGlyphOrder([*font.getGlyphOrder(), name])
+    font["glyf"][name] = Glyph()
+    font["hmtx"][name] = (0, 0)
+    for table in font["cmap"].tables:
+        table.cmap[0x200B] = name
 
 
 def ranges(codes: Iterable[int]) -> Iterator[str]:

@@ -252,8 +252,8 @@ def load(app: Sphinx, pagename, templatename, context, doctree) -> None:
     elements = sorted({node["element"] for node in doctree.findall(explorable)})
     if not elements:
         return
-    context["page_stylesheets"].append(f"{FOLDER}/explorables.css")
-    context["page_scripts"] += [f"{FOLDER}/{element}.js" for element in elements]
+    context["later_stylesheets"].append(f"{FOLDER}/explorables.css")
+    context["later_scripts"] += [f"{FOLDER}/{element}.js" for element in elements]
 
 
 def copy(app: Sphinx, exception) -> None:

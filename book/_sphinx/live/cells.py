@@ -84,7 +84,7 @@ def load(app: Sphinx, pagename, templatename, context, doctree) -> None:
     context["page_stylesheets"].append(f"{FOLDER}/live.css")
     # Not a module: a browser that has the page from a file would not load one, and
     # its reader should be told why nothing runs.
-    context["page_scripts"].append(f"{FOLDER}/cells.js")
+    context["later_scripts"].append(f"{FOLDER}/cells.js")
 
 
 def copy(app: Sphinx, exception) -> None:

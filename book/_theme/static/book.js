@@ -24,6 +24,27 @@ button.addEventListener("click", () => {
   try { localStorage.setItem("theme", next); } catch { /* not remembered */ }
 });
 
+// Figures and cells that answer a reader: their scripts wait until a reader does
+// something, so that the text comes first; and no longer than three seconds.
+
+const ACTS = ["pointermove", "pointerdown", "touchstart", "scroll", "keydown", "focusin"];
+const load = () => {
+  for (const act of ACTS) removeEventListener(act, load);
+  for (const waiting of all("[data-later]")) {
+    waiting.removeAttribute("data-later");
+    if (waiting.localName === "link") {
+      waiting.disabled = false;
+    } else {
+      const script = document.createElement("script");
+      script.async = false;
+      script.src = waiting.src;
+      waiting.replaceWith(script);
+    }
+  }
+};
+for (const act of ACTS) addEventListener(act, load, { passive: true });
+addEventListener("load", () => setTimeout(load, 3000));
+
 // The keyboard: Ctrl-K searches; Escape, or going on, closes a menu.
 
 const field = document.querySelector(".book-contents input[name=q]");
