@@ -68,6 +68,9 @@ class HtmlTranslator(HTML5Translator):
 
     def visit_title(self, node):
         if drops_down(node.parent):
+            # What opens and closes the box cannot be a link as well.
+            for link in list(node.findall(nodes.reference)):
+                link.replace_self(link.children)
             self.body.append(self.starttag(node, "summary", "", CLASS="admonition-title"))
             self.context.append("</summary>\n")
             self.add_fignumber(node.parent)

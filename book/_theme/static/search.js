@@ -18,7 +18,7 @@
   Search.htmlToText = (html, anchor) => {
     const main = new DOMParser()
       .parseFromString(html, "text/html")
-      .querySelector("[role=main]");
+      .querySelector("main article");
     for (const part of main.querySelectorAll(AWAY)) part.remove();
     const place = anchor && main.querySelector(`[id="${anchor.slice(1)}"]`);
     if (!place) return main.textContent;
