@@ -84,9 +84,10 @@ def add_context(app: Sphinx, pagename, templatename, context, doctree) -> None:
     context["theme_version"] = app.config.book_theme_version
 
 
-def add_palette(app: Sphinx, config) -> None:
-    """The palette, for the template of the style sheet."""
+def add_html_context(app: Sphinx, config) -> None:
+    """Values for all templates, that of the style sheet among them."""
     config.html_context["palette_variables"] = palette_variables()
+    config.html_context["author"] = config.author
 
 
 def setup(app: Sphinx) -> None:
@@ -97,6 +98,6 @@ def setup(app: Sphinx) -> None:
     PygmentsBridge.html_formatter = CoarseHtmlFormatter
     # Sphinx writes the pages and copies the files again when this changes.
     app.add_config_value("book_theme_version", version(), "html", types=[str])
-    app.connect("config-inited", add_palette)
+    app.connect("config-inited", add_html_context)
     # Before all others, which append to the lists.
     app.connect("html-page-context", add_context, priority=1)
