@@ -4,8 +4,8 @@ Run by hand, after a change below; the files are a part of the repository::
 
     PYTHONPATH=book python -m _theme.font_subset
 
-Each of them, ``<name>-basic.woff2``, stands beside the whole font. The style sheet names
-both, and a browser loads the whole font on the pages that show one of its other
+Each of them, ``<name>-basic.woff2``, stands beside the whole font. The style sheet
+names both, and a browser loads the whole font on the pages that show one of its other
 characters. This prints the rules for the style sheet.
 """
 

@@ -71,7 +71,8 @@ class HtmlTranslator(HTML5Translator):
             # What opens and closes the box cannot be a link as well.
             for link in list(node.findall(nodes.reference)):
                 link.replace_self(link.children)
-            self.body.append(self.starttag(node, "summary", "", CLASS="admonition-title"))
+            tag = self.starttag(node, "summary", "", CLASS="admonition-title")
+            self.body.append(tag)
             self.context.append("</summary>\n")
             self.add_fignumber(node.parent)
         elif node.parent.get("toctree"):

@@ -372,12 +372,6 @@ def test_a_formula_that_cannot_be_set_fails_the_build(katex):
 # Explorables
 
 
-def test_an_explorable_has_every_colour_light_and_dark():
-    light, dark = explorable.colours().split("@media")
-    for name, (on_light, on_dark) in plots.PALETTE.items():
-        assert f"--{name}:{on_light}" in light and f"--{name}:{on_dark}" in dark
-
-
 @pytest.mark.parametrize("name", explorable.DATA)
 def test_an_explorable_has_a_module_and_data_for_it(name):
     module = explorable.MODULES / f"{name}.js"
