@@ -16,7 +16,7 @@ from sphinx_exercise.nodes import (
 )
 
 #: Ids that sphinx-exercise gives to the text of every exercise and solution.
-REPEATED_IDS = ({"exercise-content"}, {"solution-content"})
+REPEATED_IDS = ("exercise-content", "solution-content")
 
 
 class HtmlTranslator(HTML5Translator):
@@ -41,16 +41,18 @@ class HtmlTranslator(HTML5Translator):
         self.body.append("</div>\n")
 
     def visit_section(self, node):
-        if set(node["ids"]) in REPEATED_IDS:
-            self.body.append("<div>\n")
-        else:
-            super().visit_section(node)
+        node["ids"] = [name for name in node["ids"] if name not in REPEATED_IDS]
+        super().visit_section(node)
 
-    def depart_section(self, node):
-        if set(node["ids"]) in REPEATED_IDS:
-            self.body.append("</div>\n")
-        else:
-            super().depart_section(node)
+    def visit_folded_code(self, node):
+        self.body.append(self.starttag(node, "details", CLASS="hide"))
+        self.body.append(
+            f'<summary><span class="collapsed">{node["prompt_show"]}</span>'
+            f'<span class="expanded">{node["prompt_hide"]}</span></summary>\n'
+        )
+
+    def depart_folded_code(self, node):
+        self.body.append("</details>\n")
 
     # Admonitions, exercises and solutions: one that drops down is a <details>
 
@@ -157,30 +159,10 @@ def drops_down(node: nodes.Node) -> bool:
     return isinstance(node, nodes.Admonition) and "dropdown" in node["classes"]
 
 
-def visit_folded_code(self, node):
-    """Code that is folded at first, as myst-nb's node for it."""
-    self.body.append(self.starttag(node, "details", CLASS="hide"))
-    self.body.append(
-        f'<summary><span class="collapsed">{node["prompt_show"]}</span>'
-        f'<span class="expanded">{node["prompt_hide"]}</span></summary>\n'
-    )
-
-
-def depart_folded_code(self, node):
-    self.body.append("</details>\n")
-
-
-def visit_box(self, node):
-    self.visit_admonition(node)
-
-
-def depart_box(self, node):
-    self.depart_admonition(node)
-
-
 def add_nodes(app: Sphinx) -> None:
-    """Write the nodes of other extensions in our own way."""
-    folded = (visit_folded_code, depart_folded_code)
-    app.add_node(HideCodeCellNode, override=True, html=folded)
+    """Write the nodes of myst-nb and sphinx-exercise in our own way."""
+    box = (HtmlTranslator.visit_admonition, HtmlTranslator.depart_admonition)
+    folded = (HtmlTranslator.visit_folded_code, HtmlTranslator.depart_folded_code)
     for kind in (exercise_node, exercise_enumerable_node, solution_node):
-        app.add_node(kind, override=True, html=(visit_box, depart_box))
+        app.add_node(kind, override=True, html=box)
+    app.add_node(HideCodeCellNode, override=True, html=folded)

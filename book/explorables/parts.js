@@ -134,7 +134,12 @@ export function button(words, onClick) {
  */
 export class Explorable extends HTMLElement {
   connectedCallback() {
-    // Worked out when a reader comes near, so that the page is there sooner, or prints.
+    // On a page that is opened at its top: worked out when a reader comes near, so that
+    // the page is there sooner, or prints it. Else every place is to be where it stays.
+    if (!document.documentElement.classList.contains("at-top")) {
+      this.begin();
+      return;
+    }
     const near = new IntersectionObserver(
       (seen) => seen.some((entry) => entry.isIntersecting) && this.begin(),
       { rootMargin: "800px" },

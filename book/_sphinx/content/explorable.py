@@ -23,8 +23,7 @@ from sphinx.util.docutils import SphinxDirective
 from _sphinx.content.bundle import one_script
 from pooling import datasets, exact
 
-#: Where the modules are, and where the site has them, seen from its root. (Under
-#: ``_static`` they would land on every page.)
+#: Where the modules are, and where the site has them, seen from its root.
 MODULES = Path(__file__).resolve().parents[2] / "explorables"
 FOLDER = "explorables"
 

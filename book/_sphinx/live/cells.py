@@ -23,8 +23,7 @@ from sphinx.util.fileutil import copy_asset
 
 logger = logging.getLogger(__name__)
 
-#: Where the scripts are, and where the site has them, seen from its root. (Under
-#: ``_static`` they would land on every page.)
+#: Where the scripts are, and where the site has them, seen from its root.
 SCRIPTS = Path(__file__).resolve().parents[2] / "live"
 FOLDER = "live"
 
