@@ -21,7 +21,7 @@ from _sphinx.downloads import notebooks, offline_archive
 from _sphinx.executing import parallel
 from _sphinx.live import cells, packages
 from _sphinx.web import description, hosting, metadata, redirects, social_card
-from _theme import light_pages
+import _theme
 
 PARTS = (
     # Before a page is read
@@ -37,6 +37,7 @@ PARTS = (
     lists,  # {list-of}: the figures and exercises of the book
     term_index,  # lead each entry of the index to the section it stands in
     # While a page is written
+    _theme,  # templates, the HTML of nodes, and the lists that others append to
     figures,  # require alternative texts, and give images their sizes
     cells,  # mark the code cells that a reader can run, and link their scripts
     mathematics,  # set formulas with KaTeX
@@ -46,7 +47,6 @@ PARTS = (
     packages,  # the Python packages of the live cells
     social_card,  # the picture that is shown with a link to the book
     notebooks,  # notebooks for students and with solutions, and the course
-    light_pages,  # one style sheet, and fonts of the characters that are shown
     offline_archive,  # the PDF, if it has been made, and the site as one archive
 )
 

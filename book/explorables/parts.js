@@ -161,18 +161,18 @@ export function button(words, onClick) {
  */
 export class Explorable extends HTMLElement {
   connectedCallback() {
-    if (!document.documentElement.hasAttribute("data-far")) {
+    // On a page that is opened at its top: worked out when a reader comes near, so that
+    // the page is there sooner, or prints it. Else every place is to be where it stays.
+    if (!document.documentElement.classList.contains("at-top")) {
       this.begin();
       return;
     }
-    // Worked out when a reader comes near, so that the page is there sooner; or once
-    // every place has to be where it will stay (see book.js).
     const near = new IntersectionObserver(
       (seen) => seen.some((entry) => entry.isIntersecting) && this.begin(),
       { rootMargin: "800px" },
     );
     near.observe(this);
-    addEventListener("setall", () => this.begin());
+    addEventListener("beforeprint", () => this.begin());
   }
 
   begin() {

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 import re
 import sys
-from types import SimpleNamespace
 
 from docutils import nodes
 from docutils.utils import new_document
@@ -15,23 +14,12 @@ from _sphinx.content import data_cards, explorable, figures, fits_table, mathema
 from _sphinx.executing import kernels, parallel, records
 from _sphinx.live import cells
 from _sphinx.web import hosting
-from _theme import light_pages
-from pooling import _glue, diagnostics, plots
+from pooling import _glue, diagnostics
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 # Figures
-
-
-def test_pictures_keep_room_and_wait_below_the_first():
-    drawn = '<img src="../_images/a.svg" style="width: 530px; height: 349px;" />'
-    first, second = light_pages.images(f"<p>{drawn}{drawn}</p>").split("<img ")[1:]
-    assert 'width="530" height="349"' in first and 'width="530" height="349"' in second
-    assert "style" not in first + second
-    assert "lazy" in second and "lazy" not in first
-    with pytest.raises(light_pages.Changed, match="size"):
-        light_pages.images('<img src="_images/a.svg" style="width: 7em;" />')
 
 
 @pytest.mark.parametrize(
@@ -264,15 +252,23 @@ def test_the_repository_is_the_one_that_hosts_the_build(environ, expected):
 def test_a_build_at_home_has_no_links_and_a_fork_its_own(monkeypatch):
     for name in [*GITHUB, "CI_PROJECT_URL"]:
         monkeypatch.delenv(name, raising=False)
-    config = SimpleNamespace(html_theme_options={"show_toc_level": 2})
-    hosting.add_links(None, config)
-    assert config.html_theme_options == {"show_toc_level": 2}
+    assert page_links("book/a", doctree=object()) == []
     for name, value in GITHUB.items():
         monkeypatch.setenv(name, value)
-    hosting.add_links(None, config)
-    assert config.html_theme_options["repository_url"].endswith("/reader/fork")
-    assert config.html_theme_options["use_issues_button"] is True
-    assert config.html_theme_options["show_toc_level"] == 2
+    fork = "https://github.example/reader/fork"
+    assert page_links("book/a", doctree=object()) == [
+        fork, f"{fork}/edit/main/book/a.md", f"{fork}/issues/new",
+    ]
+    # A page without a source cannot be edited.
+    assert page_links("search", doctree=None) == [fork, f"{fork}/issues/new"]
+
+
+def page_links(page: str, doctree) -> list[str]:
+    """Where the links in a page's header lead."""
+    context: dict = {"page_links": [], "page_source_suffix": ".md"}
+    hosting.add_links(None, page, "page.html", context, doctree)
+    assert all(link["text"] for link in context["page_links"])
+    return [link["url"] for link in context["page_links"]]
 
 
 def test_no_page_names_a_repository():
@@ -348,12 +344,6 @@ def test_a_formula_that_cannot_be_set_fails_the_build(katex):
 
 
 # Explorables
-
-
-def test_an_explorable_has_every_colour_light_and_dark():
-    light, dark = explorable.colours().split("@media")
-    for name, (on_light, on_dark) in plots.PALETTE.items():
-        assert f"--{name}:{on_light}" in light and f"--{name}:{on_dark}" in dark
 
 
 @pytest.mark.parametrize("name", explorable.DATA)

@@ -190,28 +190,29 @@ class App:
         }
 
 
-def buttons(page: str) -> list[dict]:
-    context: dict = {"header_buttons": []}
+def header(page: str) -> dict[str, list[dict]]:
+    """The menu of downloads and the links in a page's header."""
+    context: dict = {"downloads": [], "page_links": []}
     notebooks.add_buttons(App, page, "page.html", context, nodes.document(None, None))
-    return context["header_buttons"]
+    return context
 
 
 def test_a_chapter_s_header_has_its_notebooks(monkeypatch):
     monkeypatch.delenv("GITHUB_SERVER_URL", raising=False)
-    (group,) = buttons("book/a/radon")
-    assert group["tooltip"] and [link["url"] for link in group["buttons"]] == [
+    found = header("book/a/radon")["downloads"]
+    assert [link["url"] for link in found] == [
         "../../notebooks/radon.ipynb",
         "../../notebooks/radon-solutions.ipynb",
         "../../course.zip",
     ]
-    assert all(link["text"] for link in group["buttons"])
-    assert buttons("book/reference/fits") == []
+    assert all(link["text"] for link in found)
+    assert header("book/reference/fits") == {"downloads": [], "page_links": []}
 
 
 def test_colab_opens_the_branch_where_there_is_one(monkeypatch):
     for name, value in GITHUB.items():
         monkeypatch.setenv(name, value)
-    _, colab = buttons("book/a/radon")
+    (colab,) = header("book/a/radon")["page_links"]
     path = "/github/reader/fork/blob/notebooks/radon.ipynb"
     assert colab["url"] == f"https://colab.research.google.com{path}"
-    assert "Colab" in colab["tooltip"] and colab["text"]
+    assert "Colab" in colab["text"]

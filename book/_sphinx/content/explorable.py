@@ -21,10 +21,9 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from _sphinx.content.bundle import bundle
-from pooling import datasets, exact, plots
+from pooling import datasets, exact
 
-#: Where the modules are, and where the site has them, seen from its root. (Under
-#: ``_static`` they would land on every page.)
+#: Where the modules are, and where the site has them, seen from its root.
 MODULES = Path(__file__).resolve().parents[2] / "explorables"
 FOLDER = "explorables"
 
@@ -245,18 +244,6 @@ def visit(self, node: explorable) -> None:
     raise nodes.SkipNode
 
 
-def colours() -> str:
-    """The palette as CSS variables, on a light page and on a dark one."""
-
-    def block(selector: str, place: int) -> str:
-        pairs = (f"--{name}:{pair[place]}" for name, pair in plots.PALETTE.items())
-        return f"{selector}{{{';'.join(pairs)}}}"
-
-    light, dark = ".explorable", 'html[data-theme="dark"] .explorable'
-    # Paper is light, whatever the screen was.
-    return f"{block(light, 0)}@media not print{{{block(dark, 1)}}}"
-
-
 def load(app: Sphinx, pagename, templatename, context, doctree) -> None:
     """Style and scripts, in the head of the pages that have an explorable."""
     if doctree is None:
@@ -264,17 +251,8 @@ def load(app: Sphinx, pagename, templatename, context, doctree) -> None:
     elements = sorted({node["element"] for node in doctree.findall(explorable)})
     if not elements:
         return
-    # Seen from the page, which may lie in a folder.
-    root = "../" * pagename.count("/")
-    head = [
-        f'<link rel="stylesheet" href="{root}{FOLDER}/explorables.css">',
-        f"<style>{colours()}</style>",
-        *(
-            f'<script defer src="{root}{FOLDER}/{element}.js"></script>'
-            for element in elements
-        ),
-    ]
-    context["metatags"] = context.get("metatags", "") + "\n".join(head)
+    context["later_stylesheets"].append(f"{FOLDER}/explorables.css")
+    context["later_scripts"] += [f"{FOLDER}/{element}.js" for element in elements]
 
 
 def copy(app: Sphinx, exception) -> None:

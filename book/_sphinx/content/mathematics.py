@@ -84,17 +84,17 @@ def visit_displaymath(self, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
-def add_style(app: Sphinx, pagename, templatename, context, doctree) -> None:
-    """The style sheet and its fonts, on the pages that have a formula."""
+def ask_for_style(app: Sphinx, pagename, templatename, context, doctree) -> None:
+    """Ask for KaTeX's style sheet on the pages that have a formula."""
     if doctree is not None and any(
         doctree.findall(lambda n: isinstance(n, (nodes.math, nodes.math_block)))
     ):
-        app.add_css_file("katex/katex.min.css")
+        context["has_formulas"] = True
 
 
 def setup(app: Sphinx) -> None:
     app.add_html_math_renderer(
         "katex", (visit_math, None), (visit_displaymath, None)
     )
-    app.connect("html-page-context", add_style)
+    app.connect("html-page-context", ask_for_style)
     app.connect("build-finished", close)

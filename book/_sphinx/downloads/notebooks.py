@@ -455,42 +455,19 @@ def add_buttons(app: Sphinx, pagename, templatename, context, doctree) -> None:
     if doctree is None or not exercises(app.env, pagename):
         return
     root, name = "../" * pagename.count("/"), pagename.rsplit("/", 1)[-1]
-
-    def link(file: str, text: str, icon: str) -> dict:
-        return {"type": "link", "url": root + file, "text": text, "icon": icon}
-
-    context["header_buttons"].append(
-        {
-            "type": "group",
-            "label": "download-buttons",
-            "icon": "fas fa-download",
-            "tooltip": "Download this chapter, or the book",
-            "buttons": [
-                link(
-                    f"{FOLDER}/{name}.ipynb", "Notebook for students", "fas fa-pencil"
-                ),
-                link(
-                    f"{FOLDER}/{name}{SOLUTIONS}.ipynb",
-                    "Notebook with solutions",
-                    "fas fa-check",
-                ),
-                link(COURSE, "The whole course (zip)", "fas fa-box-archive"),
-            ],
-        }
-    )
+    files = {
+        f"{FOLDER}/{name}.ipynb": "Notebook for students",
+        f"{FOLDER}/{name}{SOLUTIONS}.ipynb": "Notebook with solutions",
+        COURSE: "The whole course (zip)",
+    }
+    context["downloads"] += [
+        {"url": root + file, "text": text} for file, text in files.items()
+    ]
     if address := hosting.github():
-        context["header_buttons"].append(
-            {
-                "type": "link",
-                "label": "colab-button",
-                "url": f"{COLAB}/{address}/blob/{hosting.BRANCH}/{name}.ipynb",
-                "tooltip": "Open this chapter's notebook in Google Colab",
-                "text": "Colab",
-            }
-        )
+        url = f"{COLAB}/{address}/blob/{hosting.BRANCH}/{name}.ipynb"
+        context["page_links"].append({"url": url, "text": "Open in Colab"})
 
 
 def setup(app: Sphinx) -> None:
-    # After the theme's own, which begins the list of buttons.
     app.connect("html-page-context", add_buttons)
     app.connect("build-finished", write)

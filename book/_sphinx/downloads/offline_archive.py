@@ -64,28 +64,14 @@ def pack(site: Path, archive: Path) -> None:
 
 
 def add_buttons(app: Sphinx, pagename, templatename, context, doctree) -> None:
-    """The whole book, in the menu of a chapter's downloads or in one of its own."""
+    """The whole book, in the menu of downloads."""
     if doctree is None:
         return
-    root, buttons = "../" * pagename.count("/"), context["header_buttons"]
-    menus = [each for each in buttons if each.get("label") == "download-buttons"]
-    if not menus:
-        menu = {
-            "type": "group",
-            "label": "download-buttons",
-            "icon": "fas fa-download",
-            "tooltip": "Download the book",
-            "buttons": [],
-        }
-        buttons.append(menu)
-        menus = [menu]
-    found = [(ARCHIVE, "The book, to read offline (zip)", "fas fa-box-archive")]
+    root = "../" * pagename.count("/")
+    found = [(ARCHIVE, "The book, to read offline (zip)")]
     if app.config.pdf_is_there:
-        found.append((PDF, "The book in print (PDF)", "fas fa-file"))
-    menus[0]["buttons"] += [
-        {"type": "link", "url": root + file, "text": text, "icon": icon}
-        for file, text, icon in found
-    ]
+        found.append((PDF, "The book in print (PDF)"))
+    context["downloads"] += [{"url": root + file, "text": text} for file, text in found]
 
 
 def setup(app: Sphinx) -> None:

@@ -43,7 +43,7 @@ SHEET = Path(__file__).with_suffix(".css")
 WIDTH = 605
 #: What a page has for a screen alone.
 SCREEN = (
-    ".headerlink, .prev-next-footer, .tocnotdef, script[src], script[data-live], "
+    ".headerlink, .tocnotdef, script[src], script[data-live], "
     "details.hide > summary, .cell.tag_hide-input details.hide"
 )
 #: Attributes that name an element of the same page.
@@ -143,12 +143,11 @@ def assemble(site: Path, root: Path = ROOT) -> str:
     heads = "".join(dict.fromkeys("".join(each.head for each in chapters).splitlines()))
     margins = "".join(_margins(each, about["title"]) for each in chapters)
     return f"""<!DOCTYPE html>
-<html lang="en" data-theme="light" data-mode="light">
+<html lang="en" data-theme="light">
 <head><meta charset="utf-8"><title>{escape(about["title"])}</title>
 {heads}
 <style>{SHEET.read_text(encoding="utf-8")}{margins}</style></head>
-<body><div class="bd-main"><div class="bd-content"><div class="bd-article-container">
-<main class="bd-article">{"".join(body)}</main></div></div></div></body></html>"""
+<body><main><article>{"".join(body)}</article></main></body></html>"""
 
 
 def _config(root: Path) -> dict[str, str]:
@@ -159,7 +158,7 @@ def _read(site: Path, name: str) -> Chapter:
     """A page's article, and what its explorables need of its head."""
     text = (site / f"{name}.html").read_text(encoding="utf-8")
     soup = BeautifulSoup(text, "html.parser")
-    article = soup.select_one("article.bd-article")
+    article = soup.select_one("article")
     title = article.select_one("h1")
     for link in title.select(".headerlink"):
         link.decompose()
@@ -167,6 +166,9 @@ def _read(site: Path, name: str) -> Chapter:
     for tag in soup.head.select(
         'link[rel="stylesheet"], style, script[src*="explorables/"]'
     ):
+        # On paper nothing waits for a reader.
+        for key in ("type", "disabled", "data-later"):
+            tag.attrs.pop(key, None)
         for key in ("href", "src"):
             if key in tag.attrs:
                 tag[key] = _address(site, name, tag[key])

@@ -22,8 +22,7 @@ from sphinx.util.fileutil import copy_asset
 
 logger = logging.getLogger(__name__)
 
-#: Where the scripts are, and where the site has them, seen from its root. (Under
-#: ``_static`` they would land on every page.)
+#: Where the scripts are, and where the site has them, seen from its root.
 SCRIPTS = Path(__file__).resolve().parents[2] / "live"
 FOLDER = "live"
 
@@ -80,17 +79,10 @@ def load(app: Sphinx, pagename, templatename, context, doctree) -> None:
     """Style and script, where there is something to run."""
     if doctree is None or next(shown(doctree), None) is None:
         return
-    # Seen from the page, which may lie in a folder.
-    live = f"{'../' * pagename.count('/')}{FOLDER}"
-    context["metatags"] = "\n".join(
-        [
-            context.get("metatags", ""),
-            f'<link rel="stylesheet" href="{live}/live.css">',
-            # Not a module: a browser that has the page from a file would not
-            # load one, and its reader should be told why nothing runs.
-            f'<script defer src="{live}/cells.js"></script>',
-        ]
-    )
+    context["page_stylesheets"].append(f"{FOLDER}/live.css")
+    # Not a module: a browser that has the page from a file would not load one, and
+    # its reader should be told why nothing runs.
+    context["later_scripts"].append(f"{FOLDER}/cells.js")
 
 
 def copy(app: Sphinx, exception) -> None:

@@ -48,19 +48,21 @@ def files(environ=os.environ) -> str:
     return f"{repository(environ)['url']}/raw/{BRANCH}" if github(environ) else ""
 
 
-def add_links(app: Sphinx, config) -> None:
-    """Turn the theme's repository buttons on, where there is a repository."""
+def add_links(app: Sphinx, pagename, templatename, context, doctree) -> None:
+    """Link the repository, the page's source and its issues, where there are any."""
     found = repository()
     if not found:
         return
-    config.html_theme_options.update(
-        repository_url=found["url"],
-        repository_branch=found["branch"],
-        use_repository_button=True,
-        use_edit_page_button=True,
-        use_issues_button=True,
-    )
+    url, branch = found["url"], found["branch"]
+    # GitLab's pages lie below a folder of this name.
+    pages = f"{url}/-" if "CI_PROJECT_URL" in os.environ else url
+    links = {url: "Repository"}
+    if doctree is not None:
+        source = f"{pagename}{context['page_source_suffix']}"
+        links[f"{pages}/edit/{branch}/{source}"] = "Suggest an edit"
+    links[f"{pages}/issues/new"] = "Open an issue"
+    context["page_links"] += [{"url": a, "text": text} for a, text in links.items()]
 
 
 def setup(app: Sphinx) -> None:
-    app.connect("config-inited", add_links)
+    app.connect("html-page-context", add_links)

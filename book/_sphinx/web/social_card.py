@@ -27,7 +27,7 @@ SIZE = (1200, 630)
 ALT = "Borrowing Strength: the effects of eight schools, from one for all to each alone"
 DPI = 100
 FIGURE = "fig-index-cover"
-FACE = Path("book/_static/fonts/SourceSerif4-SemiBold.woff2")
+FACE = Path("book/_theme/static/fonts/SourceSerif4-SemiBold.woff2")
 SUBTITLE = "Hierarchical Bayesian models, computed where they stand"
 #: The page's own, on a light screen.
 PAPER = "#fefdfb"

@@ -1,5 +1,5 @@
-// A part of searchtools.js (see light_pages.py): first what has all of the query in its
-// title; quotes of prose, without code and with each formula once; and marks on words,
+// Changes to Sphinx's search, made before it begins: first what has all of the query in
+// its title; quotes of prose, without code and with each formula once; and marks on words,
 // not on each "r" where "R-hat" was asked for, nor on what was asked for before.
 {
   const asked = new URLSearchParams(location.search).get("q")?.toLowerCase().trim();
@@ -18,11 +18,14 @@
   Search.htmlToText = (html, anchor) => {
     const main = new DOMParser()
       .parseFromString(html, "text/html")
-      .querySelector("[role=main]");
+      .querySelector("main article");
     for (const part of main.querySelectorAll(AWAY)) part.remove();
     const place = anchor && main.querySelector(`[id="${anchor.slice(1)}"]`);
     if (!place) return main.textContent;
     const meaning = place.matches("dt") ? place.nextElementSibling.textContent : "";
     return `${place.textContent} ${meaning}`;
   };
+
+  // What it quotes of its results it would fetch, which a page from a file may not.
+  if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 }
