@@ -59,6 +59,12 @@ CASES = {
         stats.gamma(2, scale=1),
         stats.norm(0, 10),
     ),
+    "as many groups and predictors as rows": (
+        make(20, [2, 1, 1, 1, 1]),
+        stats.halfnorm(scale=1),
+        stats.gamma(2, scale=1),
+        stats.norm(0, 3),
+    ),
     "no variation between groups": (
         make(5, [4, 5, 3], tau=0.0),
         stats.halfnorm(scale=1),

@@ -39,6 +39,7 @@ def summarise(y, code, labels, x):
     scale = peak * np.sqrt(np.mean((x / peak) ** 2, axis=0))
     scale[scale == 0] = 1.0
     offset = np.linalg.lstsq(x / scale, y, rcond=None)[0] / scale
+    offset += _within_offset(y - x @ offset, code, x / scale) / scale
     residual = y - x @ offset
     if np.abs(residual).max() <= 1e-13 * np.abs(y).max(initial=0):
         residual = np.zeros_like(y)
@@ -74,6 +75,22 @@ def summarise(y, code, labels, x):
         scale=scale,
         residual_sd=float(sd) if sd > 0 else float(np.abs(y).max(initial=0)) or 1.0,
     )
+
+
+def _within_offset(residual, code, x):
+    """Coefficients after which rows of one group no longer go with the predictors.
+
+    Where sigma is next to nothing, the residual's products with the predictors within
+    groups would be differences of huge numbers; with these coefficients they are zero.
+    """
+    count = np.bincount(code)
+    means = np.stack([np.bincount(code, each) / count for each in (*x.T, residual)], 1)
+    deviations = np.column_stack([x, residual]) - means[code]
+    if np.abs(deviations[:, :-1]).max(initial=0) <= 1e-13 * np.abs(x).max():
+        return np.zeros(x.shape[1])
+    # What the rows within groups leave open, such as the constant, the means decide.
+    rows = np.concatenate([1e6 * deviations, np.sqrt(count)[:, None] * means])
+    return np.linalg.lstsq(rows[:, :-1], rows[:, -1], rcond=None)[0]
 
 
 def encode(name, group, rows):
