@@ -169,6 +169,8 @@ def _read(site: Path, name: str) -> Chapter:
         # On paper nothing waits for a reader.
         for key in ("type", "disabled", "data-later"):
             tag.attrs.pop(key, None)
+        if tag.name == "script":
+            tag["defer"] = ""
         for key in ("href", "src"):
             if key in tag.attrs:
                 tag[key] = _address(site, name, tag[key])
@@ -189,7 +191,9 @@ def _for_print(chapter: Chapter, site: Path, slugs: dict[str, str]) -> None:
         tag.decompose()
     for details in article.select("details"):
         details.name = "div"
-        details["class"] = "unfolded"
+        details["class"] = [*details.get("class", []), "unfolded"]
+        for summary in details.find_all("summary", recursive=False):
+            summary.name = "p"
     for image in article.select("img"):
         for attribute in ("loading", "decoding"):
             image.attrs.pop(attribute, None)

@@ -47,7 +47,7 @@ addEventListener("load", () => setTimeout(load, 3000));
 
 // The keyboard: Ctrl-K searches; Escape, or going on, closes a menu.
 
-const field = document.querySelector(".book-contents input[name=q]");
+const field = document.querySelector(".site-contents input[name=q]");
 field.placeholder = "Search (Ctrl K)";
 addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key === "k") {
