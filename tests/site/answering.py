@@ -8,7 +8,7 @@ import pytest
 
 from built import SITE
 
-_SCRIPT = re.compile(r'<script defer src="[./]*explorables/([\w-]+)\.js"')
+_SCRIPT = re.compile(r'<script type="text/plain" src="[./]*explorables/([\w-]+)\.js"')
 
 
 def explorables() -> list[tuple[str, str]]:

@@ -48,7 +48,7 @@ def test_the_index_leads_from_a_term_to_its_definition_and_sections(
 ):
     with window("phone") as visit:
         page = visit.open("book/reference/set-up.html")
-        link = page.locator(".bd-sidebar-primary a", has_text="Index of terms")
+        link = page.locator(".site-contents a", has_text="Index of terms")
         page = visit.open(link.get_attribute("href").removeprefix("../../"))
         entry = page.locator(".term-index dl > div").filter(
             has=page.get_by_text(term, exact=True)
@@ -107,7 +107,7 @@ def test_a_search_finds_the_right_place_first(query, window):
         page = visit.open("book/reference/set-up.html")
         assert not any("searchindex" in file for file in visit.loaded)
         page.locator(".search-button:visible").first.click()
-        page.locator("#pst-search-dialog input[name=q]").wait_for(state="visible")
+        page.locator("article input[name=q]:focus").wait_for()
         page.keyboard.type(query)
         page.keyboard.press("Enter")
         first = page.locator("#search-results li a").first

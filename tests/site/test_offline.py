@@ -68,7 +68,7 @@ def test_every_page_offers_the_archive(window):
     with window() as visit:
         for path in (CHAPTER, "book/index.html", "book/reference/glossary.html"):
             page = visit.open(path)
-            page.locator(".dropdown-download-buttons button").first.click()
+            page.locator(".downloads summary").first.click()
             link = page.get_by_role("link", name=re.compile("offline"))
             with page.expect_download() as found:
                 link.click()
@@ -92,8 +92,7 @@ def test_a_page_from_a_file_looks_as_it_does_from_a_server(visit):
             "[...document.fonts].filter(f => f.status === 'loaded').map(f => f.family)"
         )
         assert {"Source Serif", "KaTeX_Main"} <= {name.strip('"') for name in loaded}
-        icon = page.locator(".theme-switch-button [class*=fa-]:visible").first
-        assert "data:image/svg" in icon.evaluate("e => getComputedStyle(e).maskImage")
+        assert page.locator(".theme-button .icon.auto").is_visible()
         figure = page.locator(".cell_output img:visible").first
         figure.scroll_into_view_if_needed()
         page.wait_for_function(
@@ -106,12 +105,12 @@ def test_the_theme_switch_and_the_menus_work_from_a_file(visit):
     with visit() as each:
         page = each.open(CHAPTER)
         theme = "document.documentElement.dataset.theme"
-        assert page.evaluate(theme) == "light"
-        page.locator(".theme-switch-button:visible").first.click()
+        assert page.evaluate(theme) == "auto"
+        page.locator(".theme-button").click()
         page.wait_for_function(f"{theme} === 'dark'")
         # And it is remembered on the next page.
         assert each.open("book/posterior/funnel.html").evaluate(theme) == "dark"
-        page.locator(".dropdown-download-buttons button").first.click()
+        page.locator(".downloads summary").first.click()
         assert page.get_by_role("link", name=re.compile("offline")).is_visible()
         assert not each.errors
 
@@ -120,7 +119,7 @@ def test_search_finds_from_a_file(visit, stick):
     with visit() as each:
         page = each.open(CHAPTER)
         page.keyboard.press("Control+k")
-        page.locator("#pst-search-dialog input[name=q]").wait_for(state="visible")
+        page.locator(".site-contents input[name=q]").wait_for(state="visible")
         page.keyboard.type("shrinkage")
         page.keyboard.press("Enter")
         page.wait_for_url("**/search.html?q=shrinkage*")

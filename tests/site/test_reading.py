@@ -85,7 +85,7 @@ def test_search_opens_from_the_keyboard(window, server):
     with window() as visit:
         page = visit.open("genindex.html")
         page.keyboard.press("Control+k")
-        field = page.locator("#pst-search-dialog input[name=q]")
+        field = page.locator(".site-contents input[name=q]")
         field.wait_for(state="visible")
         page.keyboard.type("shrinkage")
         page.keyboard.press("Enter")
@@ -241,9 +241,9 @@ def test_a_link_to_a_place_far_below_leads_there(name, window):
         page = visit.open(f"{CHAPTER}#{place}")
         page.evaluate("scrollTo(0, 0)")
         if name == "phone":
-            page.locator(".secondary-toggle").click()
-        page.locator(f".page-toc a[href='#{place}']").click()
-        assert not page.locator("dialog[open]").count(), "it lies before the place"
+            page.locator(".sections-button").click()
+        page.locator(f".page-contents a[href='#{place}']").click()
+        assert not page.locator(":popover-open").count(), "it lies before the place"
         page.wait_for_timeout(500)
         top = page.locator(f"#{place}").bounding_box()["y"]
         assert 0 <= top < page.viewport_size["height"], "it is not on the screen"
@@ -254,8 +254,8 @@ def test_a_link_to_a_place_far_below_leads_there(name, window):
 def test_the_download_menu_is_on_the_screen(name, window):
     with window(name) as visit:
         page = visit.open(CHAPTER)
-        button = page.locator(".dropdown-download-buttons button")
-        menu = page.locator(".dropdown-download-buttons .dropdown-menu")
+        button = page.locator(".downloads summary")
+        menu = page.locator(".downloads ul")
         # A mouse opens it by being there.
         button.press("Enter")
         box, below = menu.bounding_box(), button.bounding_box()
@@ -312,7 +312,9 @@ def test_a_link_to_a_place_leads_there(name, path, window):
         page = visit.open(path)
         places = page.evaluate(PLACES)
         assert places
-        header = page.locator(".bd-header-article").bounding_box()["height"]
+        # On a wide screen it does not stay.
+        header = page.locator(".page-header").bounding_box()["height"]
+        header *= name == "phone"
         for place in places:
             page.goto("about:blank")
             visit.open(f"{path}#{place}")

@@ -48,8 +48,20 @@ class Visit:
         if response.status >= 400 and not response.url.endswith("/favicon.ico"):
             self.errors.append(f"{response.status}: {response.url}")
 
-    def open(self, path: str):
-        """Load a page of the site, and wait until it asks for nothing more."""
+    def open(self, path: str, act: bool = True):
+        """Load a page of the site, and wait until it asks for nothing more.
+
+        With ``act`` the mouse moves, as a reader's would: then what is live loads.
+        """
         self.page.goto(f"{self.server}/{path}", wait_until="load")
         self.page.wait_for_load_state("networkidle")
+        if act:
+            self.act()
         return self.page
+
+    def act(self) -> None:
+        """Move the mouse, and wait for what that loads."""
+        self.page.mouse.move(1, 1)
+        self.page.mouse.move(2, 2)
+        self.page.wait_for_function("!document.querySelector('[data-later]')")
+        self.page.wait_for_load_state("networkidle")
