@@ -74,7 +74,7 @@ def varying_intercepts(y, group, x, tau_prior, sigma_prior, beta_prior, new=None
     log_tau, h_tau = np.linspace(-18, 7, 301, retstep=True)
     # Only where groups and predictors explain all rows can sigma be next to nothing.
     # (With rows in common, much smaller ones would make the covariance singular.)
-    lowest = -18 if groups == rows else -12 if free == 0 else -5
+    lowest = -18 if groups == rows else -9 if free == 0 else -5
     log_sigma, h_sigma = np.linspace(lowest, 6, 20 * (6 - lowest) + 1, retstep=True)
     tau, sigma = (g.ravel() for g in np.meshgrid(np.exp(log_tau), np.exp(log_sigma)))
     log_p, means, variances, density = [], [], [], []

@@ -89,7 +89,7 @@ def _within_offset(residual, code, x):
     if np.abs(deviations[:, :-1]).max(initial=0) <= 1e-13 * np.abs(x).max():
         return np.zeros(x.shape[1])
     # What the rows within groups leave open, such as the constant, the means decide.
-    rows = np.concatenate([1e6 * deviations, np.sqrt(count)[:, None] * means])
+    rows = np.concatenate([1e10 * deviations, np.sqrt(count)[:, None] * means])
     return np.linalg.lstsq(rows[:, :-1], rows[:, -1], rcond=None)[0]
 
 
