@@ -7,19 +7,15 @@ import gzip
 import json
 from pathlib import Path
 import re
-import sys
 
+from matplotlib.figure import Figure
 from playwright.sync_api import expect
 import pytest
 
 from axe import violations
-from built import ROOT, SOURCES, pages
+from built import SOURCES, pages
 import chapters
 from pooling import plots
-
-sys.path.insert(0, str(ROOT / "book"))
-
-from _sphinx.content.dark_mode import two_coloured
 
 FAKE = Path(__file__).with_name("fake_runtime.js")
 PAGE = "book/why-hierarchy/what-is-a-hierarchical-prior.html"
@@ -554,11 +550,8 @@ def test_the_book_s_output_stays_until_there_is_another(window):
 def test_a_live_figure_has_the_book_s_colours_words_and_caption(window):
     light, dark = plots.PALETTE["partial"]
     # Python sends it so; see book/live/python/live/session.py.
-    svg = two_coloured(
-        '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="72pt" '
-        'height="36pt" viewBox="0 0 72 36"><rect width="72" height="36" '
-        f'fill="{light}"/></svg>'
-    )
+    figure = Figure(figsize=(1, 0.5), facecolor=light)
+    svg = plots.svg(figure)
     centre = """img => {
         const canvas = Object.assign(document.createElement("canvas"),
             { width: 9, height: 9 });

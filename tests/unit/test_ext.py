@@ -8,8 +8,11 @@ from types import SimpleNamespace
 
 from docutils import nodes
 from docutils.utils import new_document
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 import nbformat
 import pytest
+import yaml
 
 from _sphinx.content import data_cards, explorable, figures, fits_table, mathematics
 from _sphinx.executing import kernels, parallel, records
@@ -24,30 +27,58 @@ ROOT = Path(__file__).resolve().parents[2]
 # Figures
 
 
-def svg(*colours: str) -> str:
-    paths = "".join(f'<path style="stroke: {colour}"/>' for colour in colours)
-    return f'<svg width="72pt" height="36pt" viewBox="0 0 72 36">{paths}</svg>'
+def drawing(color: str) -> str:
+    figure = Figure(figsize=(2, 1))
+    figure.add_artist(Line2D([0, 1], [0, 1], color=color))
+    return plots.svg(figure)
 
 
-def test_every_colour_of_a_figure_has_its_dark_twin():
-    drawn = figures.two_coloured(svg(*plots.COLORS.values()))
-    light, dark = re.search(r"<style>(.*)@media(.*)</style>", drawn).groups()
-    assert "prefers-color-scheme:dark" in dark
-    for name, (on_light, on_dark) in plots.PALETTE.items():
-        assert f"--{name}:{on_light}" in light
-        assert f"--{name}:{on_dark}" in dark
-        assert f'style="stroke: var(--{name})"' in drawn
+def checked(tmp_path, monkeypatch, svg: str, **attributes):
+    """An image after the transform, and its warnings."""
+    (tmp_path / "a.svg").write_text(svg, encoding="utf-8")
+    warnings = []
+    monkeypatch.setattr(
+        figures.logger, "warning", lambda text, location: warnings.append(text)
+    )
+    document = new_document("page")
+    document += nodes.image(uri="a.svg", **attributes)
+    document.settings.env = SimpleNamespace(app=SimpleNamespace(srcdir=tmp_path))
+    transform = figures.CheckImages(document)
+    transform.app = document.settings.env.app
+    transform.run()
+    return document[0], warnings
 
 
-def test_colours_are_found_in_capitals_too_and_others_left_alone():
-    drawn = figures.two_coloured(svg(plots.COLORS["ink"].upper(), "#123456"))
-    assert "stroke: var(--ink)" in drawn and "stroke: #123456" in drawn
-    assert "--bad" not in drawn
+def test_a_figure_of_the_book_gets_its_size_in_css_pixels(tmp_path, monkeypatch):
+    svg = drawing(plots.COLORS["ink"])
+    width, height = figures.size(svg)
+    assert f'width="{width * 3 / 4:.0f}' in svg and abs(width - 192) < 25
+    image, warnings = checked(tmp_path, monkeypatch, svg, alt="A line.")
+    assert (image["width"], image["height"]) == (f"{width}px", f"{height}px")
+    assert not warnings
 
 
-def test_a_figure_without_the_book_s_colours_is_refused():
-    with pytest.raises(ValueError, match="no colour of pooling.plots.PALETTE"):
-        figures.two_coloured(svg("#000000", "#ffffff"))
+def test_a_size_that_the_page_gives_stays(tmp_path, monkeypatch):
+    svg = drawing(plots.COLORS["ink"])
+    image, _ = checked(tmp_path, monkeypatch, svg, alt="A line.", width="50%")
+    assert image["width"] == "50%" and "height" not in image
+
+
+def test_a_size_in_another_unit_is_refused():
+    with pytest.raises(ValueError, match="must be in pt"):
+        figures.size('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
+
+
+@pytest.mark.parametrize("alt", [{}, {"alt": " "}])
+def test_a_figure_without_alternative_text_fails_the_build(tmp_path, monkeypatch, alt):
+    _, (warning,) = checked(tmp_path, monkeypatch, drawing("#1e2228"), **alt)
+    assert "no alternative text" in warning
+
+
+def test_a_figure_without_the_book_s_colours_fails_the_build(tmp_path, monkeypatch):
+    svg = drawing("#123456")
+    _, (warning,) = checked(tmp_path, monkeypatch, svg, alt="A line.")
+    assert "no colours for a dark page" in warning
 
 
 def test_pictures_keep_room_and_wait_below_the_first():
@@ -60,24 +91,6 @@ def test_pictures_keep_room_and_wait_below_the_first():
         light_pages.images('<img src="_images/a.svg" style="width: 7em;" />')
 
 
-def test_figures_of_a_finished_build_are_coloured_once(tmp_path):
-    (tmp_path / "_images").mkdir()
-    figure = tmp_path / "_images" / "a.svg"
-    figure.write_text(svg(plots.COLORS["ink"]), encoding="utf-8")
-    builder = SimpleNamespace(
-        format="html",
-        imagedir="_images",
-        images={"book/a.svg": "a.svg", "book/b.png": "b.png"},
-    )
-    app = SimpleNamespace(outdir=tmp_path, builder=builder)
-    figures.recolour(app, None)
-    once = figure.read_text(encoding="utf-8")
-    figures.recolour(app, None)
-    assert once == figure.read_text(encoding="utf-8")
-    assert once.count("prefers-color-scheme") == 1
-    assert [file.name for file in figure.parent.iterdir()] == ["a.svg"]
-
-
 # What a chapter's results depend on
 
 
@@ -88,7 +101,7 @@ def project(tmp_path):
         "code/pooling/book.mplstyle": "lines.linewidth: 1\n",
         "data/radon.csv": "county\nAitkin\n",
         "data/radon.yml": "title: Radon\n",
-        "book/_sphinx/executing/kernel_profile/quiet.py": "pass\n",
+        "book/_sphinx/executing/kernel_profile/startup.py": "pass\n",
         "book/pooling/radon.md": "# How much to pool?\n",
         "requirements.txt": "numpy==2.2.0\n",
         "README.md": "# Book\n",
@@ -108,7 +121,7 @@ def project(tmp_path):
         "code/pooling/new.py",
         "data/radon.csv",
         "data/new.csv.gz",
-        "book/_sphinx/executing/kernel_profile/quiet.py",
+        "book/_sphinx/executing/kernel_profile/startup.py",
         "requirements.txt",
     ],
 )
@@ -302,8 +315,12 @@ def test_a_build_at_home_has_no_links_and_a_fork_its_own(monkeypatch):
 
 def test_no_page_names_a_repository():
     """Its address comes from the environment alone."""
-    for file in (ROOT / "_config.yml", ROOT / "book/_sphinx/web/hosting.py"):
-        assert not re.search(r"https?://", file.read_text(encoding="utf-8"))
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    # The documentation of other projects.
+    del config["sphinx"]["config"]["intersphinx_mapping"]
+    code = (ROOT / "book/_sphinx/web/hosting.py").read_text(encoding="utf-8")
+    for text in (yaml.safe_dump(config), code):
+        assert not re.search(r"https?://", text)
 
 
 # Kernels
@@ -347,7 +364,7 @@ def test_a_card_becomes_a_section_with_its_columns():
     (file, *_) = sorted((ROOT / "data").glob("*.yml"))
     name = file.stem
     card = data_cards.yaml.safe_load(file.read_text(encoding="utf-8"))
-    text = data_cards.body(name, card, "data")
+    text = data_cards.body(name, card)
     for column in card["columns"]:
         assert f"| `{column['name']}` |" in text
     assert f"datasets.load_{name}()" in text
@@ -381,11 +398,11 @@ def test_an_explorable_has_every_colour_light_and_dark():
         assert f"--{name}:{on_light}" in light and f"--{name}:{on_dark}" in dark
 
 
-@pytest.mark.parametrize("name", explorable.DATA)
+@pytest.mark.parametrize("name", explorable.names())
 def test_an_explorable_has_a_module_and_data_for_it(name):
     module = explorable.MODULES / f"{name}.js"
     assert f'customElements.define("{name}"' in module.read_text(encoding="utf-8")
-    assert json.loads(json.dumps(explorable.DATA[name]()))
+    assert json.loads(json.dumps(explorable.data(name)))
 
 
 # Live cells

@@ -1,11 +1,13 @@
 """What helps to find something: the index of terms, the lists, titles."""
 
+from collections import defaultdict
 from types import SimpleNamespace
 
 from docutils import nodes
 import pytest
 from sphinx import addnodes
 
+from _sphinx import events
 from _sphinx.content import lists, term_index
 from _sphinx.content.term_index import Place
 
@@ -16,14 +18,14 @@ from _sphinx.content.term_index import Place
 def env(monkeypatch):
     monkeypatch.setattr(term_index, "chapters", lambda env: ["b", "a", "g"])
     titles = {name: nodes.title("", f"Chapter {name}") for name in "abg"}
-    return SimpleNamespace(
-        titles=titles,
-        index_sections={
-            "a": {"chapter-a": "Chapter a", "two": "Two"},
-            "b": {"one": "One"},
-            "g": {},
-        },
-    )
+    sections = {"a": {"": "Chapter a", "#two": "Two"}, "b": {"#one": "One"}, "g": {}}
+    tocs = {
+        name: nodes.bullet_list(
+            "", *(nodes.reference("", text, anchorname=a) for a, text in found.items())
+        )
+        for name, found in sections.items()
+    }
+    return SimpleNamespace(titles=titles, tocs=tocs)
 
 
 def entry(*links):
@@ -74,9 +76,8 @@ def test_an_entry_leads_to_its_section_in_the_search_too():
     section += addnodes.index(entries=[("single", "shrinkage", "index-7", "", None)])
     section += addnodes.index(entries=[("single", "tau", "term-tau", "main", None)])
     index = SimpleNamespace(entries={})
-    env = SimpleNamespace(docname="a", index_sections={}, domains={"index": index})
-    term_index.remember(SimpleNamespace(env=env), section)
-    assert env.index_sections == {"a": {"two": "Two"}}
+    env = SimpleNamespace(docname="a", domains={"index": index})
+    term_index.point_to_sections(SimpleNamespace(env=env), section)
     assert index.entries["a"] == [
         ("single", "shrinkage", "two", "main", None),
         ("single", "tau", "term-tau", "main", None),
@@ -119,10 +120,29 @@ def test_what_has_no_title_is_named(monkeypatch):
     )
     caption = nodes.caption("", "No title.")
     assert lists.title_of(caption) == []
-    assert said == [("this needs a title: begin it with words in bold", caption)]
+    assert said == [("this has no title: begin it with words in bold", caption)]
 
 
-def test_the_lists_are_written_again_when_any_page_has_changed():
-    env = SimpleNamespace(list_pages={"lists", "gone"}, found_docs={"lists", "a"})
-    assert lists.outdated(None, env, set(), {"a"}, set()) == {"lists"}
-    assert lists.outdated(None, env, set(), set(), set()) == set()
+def test_pages_made_of_others_are_read_again_when_any_page_has_changed():
+    env = SimpleNamespace(
+        docname="lists", found_docs={"lists", "a"}, metadata=defaultdict(dict)
+    )
+    events.depend_on_all_pages(env)
+    env.metadata["gone"] = dict(env.metadata["lists"])
+    env.metadata["a"] = {}
+    assert events.outdated(None, env, set(), {"a"}, set()) == {"lists"}
+    assert events.outdated(None, env, set(), set(), set()) == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "exception", "called"),
+    [("html", None, True), ("html", ValueError(), False), ("latex", None, False)],
+)
+def test_what_finishes_a_site_is_called_when_html_is_built(kind, exception, called):
+    calls, handlers = [], {}
+    app = SimpleNamespace(
+        builder=SimpleNamespace(format=kind), connect=handlers.__setitem__
+    )
+    events.when_html_is_built(app, calls.append)
+    handlers["build-finished"](app, exception)
+    assert calls == [app] * called

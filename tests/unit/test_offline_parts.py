@@ -6,7 +6,7 @@ from py_mini_racer import MiniRacer
 import pytest
 
 from _sphinx.content import explorable
-from _sphinx.content.bundle import one_script
+from _sphinx.content.javascript_bundle import bundle
 from _sphinx.downloads import offline_archive
 
 
@@ -34,15 +34,15 @@ def test_modules_become_one_script_that_keeps_their_names_apart(modules):
         "export function next(x) { return x + one(); }\n",
         c="const SIZE = 1;\nexport function one() { return SIZE; }\n",
     )
-    assert run(one_script(entry), "found + ':' + typeof next") == "30:undefined"
+    assert run(bundle(entry), "found + ':' + typeof next") == "30:undefined"
 
 
 def test_two_scripts_of_one_page_share_a_module(modules):
     """As modules do: what counts in it goes on counting."""
     count = "let n = 0;\nexport const count = () => ++n;\n"
     use = 'import { count } from "./count.js";\nglobalThis.n = count();\n'
-    first = one_script(modules(first=use, count=count))
-    second = one_script(modules(second=use))
+    first = bundle(modules(first=use, count=count))
+    second = bundle(modules(second=use))
     assert run(first + second, "n") == 2
 
 
@@ -53,13 +53,30 @@ def test_two_scripts_of_one_page_share_a_module(modules):
         'import "./b.js";',
         "export default 3;",
         "export { a };",
+        'import b from "./b.js";',
+        'import b, { c } from "./b.js";',
+        'import { b } from "b";',
+        'export * from "./b.js";',
+        "export default function f() {}",
+        "export let b = 1;",
+        "export const { b } = {};",
         'const b = await import("./b.js");',
         "const here = import.meta.url;",
     ],
 )
 def test_a_form_that_is_not_known_is_refused(modules, text):
     with pytest.raises(ValueError, match="a.js: "):
-        one_script(modules(a=f"const a = 1;\n{text}\n", b=""))
+        bundle(modules(a=f"const a = 1;\n{text}\n", b=""))
+
+
+def test_a_module_that_cannot_be_parsed_is_refused(modules):
+    with pytest.raises(ValueError, match="a.js is not valid JavaScript"):
+        bundle(modules(a="const a = ;\n"))
+
+
+def test_a_comment_or_a_string_about_imports_is_no_import(modules):
+    text = '// import "./b.js";\nglobalThis.found = "import.meta, export default 3";\n'
+    assert run(bundle(modules(a=text)), "found") == "import.meta, export default 3"
 
 
 def test_a_circle_is_refused(modules):
@@ -67,17 +84,17 @@ def test_a_circle_is_refused(modules):
         a='import { b } from "./b.js";\n', b='import { a } from "./a.js";\n'
     )
     with pytest.raises(ValueError, match="a.js imports itself"):
-        one_script(entry)
+        bundle(entry)
 
 
-@pytest.mark.parametrize("element", explorable.DATA)
+@pytest.mark.parametrize("element", explorable.names())
 def test_every_explorable_becomes_a_script_that_runs(element):
     """As far as there is no page: it defines its element."""
     page = (
         "var defined = ''; class HTMLElement {}\n"
         "const customElements = { define: (name) => { defined = name; } };\n"
     )
-    script = one_script(explorable.MODULES / f"{element}.js")
+    script = bundle(explorable.MODULES / f"{element}.js")
     assert run(page + script, "defined") == element
 
 

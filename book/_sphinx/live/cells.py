@@ -21,6 +21,8 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.fileutil import copy_asset
 
+from _sphinx.events import when_html_is_built
+
 logger = logging.getLogger(__name__)
 
 #: Where the scripts are, and where the site has them, seen from its root. (Under
@@ -94,18 +96,17 @@ def load(app: Sphinx, pagename, templatename, context, doctree) -> None:
     )
 
 
-def copy(app: Sphinx, exception) -> None:
+def copy(app: Sphinx) -> None:
     """The scripts as they are, without the recipe that makes the editor.
 
     The Python side goes with the packages (``packages.py``).
     """
-    if exception is None and app.builder.format == "html":
-        target = Path(app.outdir) / FOLDER
-        kept = {"editor", "python"}
-        copy_asset(str(SCRIPTS), str(target), lambda path: Path(path).name in kept)
+    target = Path(app.outdir) / FOLDER
+    kept = {"editor", "python"}
+    copy_asset(str(SCRIPTS), str(target), lambda path: Path(path).name in kept)
 
 
 def setup(app: Sphinx) -> None:
     app.add_post_transform(Tell)
     app.connect("html-page-context", load)
-    app.connect("build-finished", copy)
+    when_html_is_built(app, copy)

@@ -137,17 +137,10 @@ class Session:
             return
         import matplotlib.pyplot as plt
 
-        from .dark_mode import two_coloured
+        from pooling import plots
 
         for number in plt.get_fignums():
-            figure, drawing = plt.figure(number), io.StringIO()
-            figure.savefig(drawing, format="svg", bbox_inches="tight")
-            svg = drawing.getvalue()
-            try:
-                svg = two_coloured(svg)
-            except ValueError:
-                # A reader's own colours are as good.
-                pass
+            svg = plots.svg(plt.figure(number))
             self.put({"type": "display", "data": {"image/svg+xml": svg}})
         plt.close("all")
 
