@@ -1,9 +1,9 @@
 """Write the inventories by which the book links PyMC's and ArviZ's documentation.
 
 Run it as ``python tools/intersphinx_inventories.py``. Sphinx looks names up in an
-inventory of a project's pages. The projects publish theirs on the web alone, and a build
-fetches nothing, so ours hold the names that the book uses. Add a name to `PAGES` once
-you have seen its page; a name that the installed package does not have is refused.
+inventory of a project's pages. The projects publish theirs on the web alone, and a
+build fetches nothing, so ours hold the names that the book uses. Add a name to `PAGES`
+once you have seen its page; a name that the installed package lacks is refused.
 ``intersphinx_mapping`` in ``_config.yml`` has the addresses to which pages belong.
 """
 

@@ -4,7 +4,7 @@ A page; and on it each section, figure, formula with a number, exercise, solutio
 term. ``python tests/site/addresses.py`` adds those of the site that are not promised
 yet, and takes none away.
 
-When a page is given another name, an entry in ``moved_pages`` of ``_config.yml`` keeps
+When a page is given another name, an entry in ``redirects`` of ``_config.yml`` keeps
 the old one; when a section is, a label with the old name above its title does:
 ``(old-name)=``.
 """

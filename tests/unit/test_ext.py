@@ -43,9 +43,7 @@ def checked(tmp_path, monkeypatch, svg: str, **attributes):
     document = new_document("page")
     document += nodes.image(uri="a.svg", **attributes)
     document.settings.env = SimpleNamespace(app=SimpleNamespace(srcdir=tmp_path))
-    transform = figures.CheckImages(document)
-    transform.app = document.settings.env.app
-    transform.run()
+    figures.CheckImages(document).run()
     return document[0], warnings
 
 

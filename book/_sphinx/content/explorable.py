@@ -1,11 +1,11 @@
 """The directive ``{explorable}``: an interactive figure.
 
 Its argument is the name of a custom element, which is also the name of two files in
-``book/explorables``: ``<name>.js``, the module that draws it, which the site has as one
-script (see ``javascript_bundle.py``), and ``<name>.py``, whose function ``data`` returns
-what the figure starts from; it is written into the page as JSON. The option ``alt``
-describes the figure to readers who do not see it; the body is its caption. Pages without
-an explorable load neither script nor style.
+``book/explorables``: ``<name>.js`` is the module that draws it, and the site has it as
+one script (see ``javascript_bundle.py``); what the function ``data`` of ``<name>.py``
+returns is written into the page as JSON, for the figure to start from. The option
+``alt`` describes the figure to readers who do not see it; the body is its caption. A page
+without an explorable loads neither script nor style.
 """
 
 from __future__ import annotations

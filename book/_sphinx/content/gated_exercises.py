@@ -1,8 +1,8 @@
 """Mend sphinx-exercise: a page with gated exercises can be read a second time.
 
-sphinx-exercise (1.2.1, the newest in 2026) notes where the gates of a page are, and does
-not drop these notes when the page is read again: a page that once had an error in its
-gates would keep it.
+sphinx-exercise (1.2.1, the newest in 2026) notes where the gates of a page are, and
+keeps these notes when the page is read again: an error in the gates of a page would
+stay after it has been corrected.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ SCHEMA = "https://schema.org"
 GENERATED = {
     "404": (
         "There is nothing here",
-        "There is no page at this address. Search the book, or begin at its front page.",
+        "There is no page at this address. Search the book, or open its front page.",
     ),
     "genindex": (
         "Index of terms",

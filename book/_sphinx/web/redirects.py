@@ -28,7 +28,7 @@ def check(app: Sphinx, env) -> None:
         if old in env.found_docs:
             raise ConfigError(f"redirects: {old} has not moved: its source is there")
         if target not in env.found_docs:
-            raise ConfigError(f"redirects: {old} leads to {target}, which has no source")
+            raise ConfigError(f"redirects: {old} leads to {target}: it has no source")
 
 
 def setup(app: Sphinx) -> None:
