@@ -25,50 +25,61 @@ def env(monkeypatch):
         )
         for name, found in sections.items()
     }
-    return SimpleNamespace(titles=titles, tocs=tocs)
+    index = SimpleNamespace(entries={name: [] for name in "abg"})
+    return SimpleNamespace(titles=titles, tocs=tocs, domains={"index": index})
 
 
-def entry(*links):
-    return [("S", [("shrinkage", ([*links], {}, None))])]
+def add(env, docname: str, target: str, kind: str = "single", term: str = "shrinkage"):
+    env.domains["index"].entries[docname].append((kind, term, target, "main", None))
+
+
+def relative_uri(origin: str, docname: str) -> str:
+    assert origin == "genindex"
+    return f"{docname}.html"
 
 
 def test_a_place_in_the_index_is_named_and_in_the_order_of_the_book(env):
-    found = term_index.named(
-        env,
-        entry(
-            ("main", "a.html#two"), ("main", "b.html#one"), ("main", "g.html#term-t")
-        ),
-    )
-    assert found == [
-        (
-            "S",
-            [
-                (
-                    "shrinkage",
-                    [
-                        Place("g.html#term-t", "Definition"),
-                        Place("b.html#one", "One", "Chapter b"),
-                        Place("a.html#two", "Two", "Chapter a"),
-                    ],
-                )
-            ],
-        )
-    ]
+    add(env, "a", "two")
+    add(env, "b", "one")
+    add(env, "g", "term-t")
+    assert term_index.terms(env, relative_uri) == {
+        "shrinkage": [
+            Place("g.html#term-t", "Definition"),
+            Place("b.html#one", "One", "Chapter b"),
+            Place("a.html#two", "Two", "Chapter a"),
+        ]
+    }
 
 
 def test_a_section_is_named_once_and_a_chapter_not_twice(env):
-    links = ("", "b.html#one"), ("", "b.html#one"), ("", "a.html#chapter-a")
-    ((_, ((_, places),)),) = term_index.named(env, entry(*links))
-    assert places == [
+    add(env, "b", "one")
+    add(env, "b", "one")
+    add(env, "a", "chapter-a")
+    assert term_index.terms(env, relative_uri)["shrinkage"] == [
         Place("b.html#one", "One", "Chapter b"),
         Place("a.html#chapter-a", "Chapter a"),
     ]
 
 
-def test_an_entry_below_another_is_refused(env):
-    index = [("S", [("shrinkage", ([], {"of counties": []}, None))])]
-    with pytest.raises(ValueError, match="no room for .*of counties"):
-        term_index.named(env, index)
+def test_terms_are_grouped_by_their_first_letter_whatever_its_case(env):
+    for term in ("tau", "R-hat", "Table", "radon"):
+        add(env, "b", "one", term=term)
+    builder = SimpleNamespace(get_relative_uri=relative_uri)
+    context = {}
+    app = SimpleNamespace(env=env, builder=builder)
+    term_index.show(app, "genindex", "genindex.html", context, None)
+    assert [
+        (letter, [term for term, _ in terms]) for letter, terms in context["term_index"]
+    ] == [("R", ["R-hat", "radon"]), ("T", ["Table", "tau"])]
+
+
+@pytest.mark.parametrize(
+    ("kind", "term"), [("single", "shrinkage; of counties"), ("see", "shrinkage")]
+)
+def test_an_entry_below_another_is_refused(env, kind, term):
+    add(env, "b", "one", kind, term)
+    with pytest.raises(ValueError, match=f"no room for '{term}'"):
+        term_index.terms(env, relative_uri)
 
 
 def test_an_entry_leads_to_its_section_in_the_search_too():

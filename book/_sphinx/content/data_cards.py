@@ -10,7 +10,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 import yaml
@@ -28,10 +27,8 @@ class DataCards(SphinxDirective):
             self.env.note_dependency(str(file))
             cards[name] = yaml.safe_load(file.read_text(encoding="utf-8"))
         cards = dict(sorted(cards.items(), key=lambda item: item[1]["title"]))
-        return [
-            *self.parse_markdown(overview(cards)),
-            *(self.section(name, card) for name, card in cards.items()),
-        ]
+        sections = [self.section(name, card) for name, card in cards.items()]
+        return [*self.parse_text_to_nodes(overview(cards)), *sections]
 
     def section(self, name: str, card: dict) -> nodes.section:
         section = nodes.section(names=[label(name)])
@@ -39,15 +36,8 @@ class DataCards(SphinxDirective):
         self.set_source_info(section)
         # Sphinx can refer by label to an explicit target with a title.
         self.state.document.note_explicit_target(section, section)
-        section += self.parse_markdown(body(name, card))
+        section += self.parse_text_to_nodes(body(name, card))
         return section
-
-    def parse_markdown(self, text: str) -> list[nodes.Node]:
-        container = nodes.Element()
-        source = self.env.doc2path(self.env.docname)
-        lines = StringList(text.splitlines(), source=source)
-        self.state.nested_parse(lines, self.content_offset, container)
-        return container.children
 
 
 def label(name: str) -> str:

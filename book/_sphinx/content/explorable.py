@@ -4,8 +4,8 @@ Its argument is the name of a custom element, which is also the name of two file
 ``book/explorables``: ``<name>.js`` is the module that draws it, and the site has it as
 one script (see ``javascript_bundle.py``); what the function ``data`` of ``<name>.py``
 returns is written into the page as JSON, for the figure to start from. The option
-``alt`` describes the figure to readers who do not see it; the body is its caption. A page
-without an explorable loads neither script nor style.
+``alt`` describes the figure to readers who do not see it; the body is its caption. A
+page without an explorable loads neither script nor style.
 """
 
 from __future__ import annotations
@@ -88,9 +88,9 @@ def visit(self, node: explorable) -> None:
     self.body.append(
         f'<{element} label="{html.escape(node["label"])}">'
         f'<p class="explorable-description" id="{element}-description">{alt}</p>'
-        '<p class="explorable-off">This figure answers back where a browser runs '
-        f"its script, and yours has not (yet). {alt} The figures of the text above "
-        "and below show the same, standing still.</p>"
+        '<p class="explorable-off">This figure is interactive once your browser '
+        f"has run its script. {alt} The figures of the text above and below show "
+        "the same without the interaction.</p>"
         f'<script type="application/json">{data}</script>'
         f"</{element}>"
     )

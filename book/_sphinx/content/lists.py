@@ -67,7 +67,7 @@ def _groups(app: Sphinx, here: str, kind: str) -> Iterator[nodes.Element]:
         items = [nodes.list_item("", item) for item in items]
         if items:
             title = app.env.titles[chapter].deepcopy().children
-            heading = nodes.strong("", "", _link(app, here, chapter, "", title))
+            heading = nodes.strong("", "", _link(app, here, chapter, "", "", title))
             yield nodes.paragraph("", "", heading, classes=["list-of-chapter"])
             yield nodes.bullet_list("", *items, classes=["list-of"])
 
@@ -80,14 +80,12 @@ def _figures(
         explorables = list(figure.findall(explorable))
         if not figure["ids"] or (interactive and not explorables):
             continue
-        numbered = number(app.env, chapter, "figure", figure)
         title = title_of(next(figure.findall(nodes.caption)))
         if interactive:
             title = [nodes.Text(explorables[0]["label"])]
-        words = [nodes.Text(f"Figure {numbered}. "), *title]
-        yield nodes.paragraph(
-            "", "", _link(app, here, chapter, figure["ids"][0], words)
-        )
+        words = f"Figure {number(app.env, chapter, 'figure', figure)}. "
+        target = figure["ids"][0]
+        yield nodes.paragraph("", "", _link(app, here, chapter, target, words, title))
 
 
 def _exercises(app, here: str, chapter: str) -> Iterator[nodes.paragraph]:
@@ -97,20 +95,22 @@ def _exercises(app, here: str, chapter: str) -> Iterator[nodes.paragraph]:
         for node in document.findall(is_solution_node)
     }
     for exercise in document.findall(is_exercise_node):
-        numbered = number(app.env, chapter, "exercise", exercise)
+        n = number(app.env, chapter, "exercise", exercise)
         title = title_of(next(exercise.findall(nodes.paragraph)))
-        words = [nodes.Text(f"Exercise {numbered}. "), *title]
-        line = nodes.paragraph("", "")
-        line += _link(app, here, chapter, exercise["ids"][0], words)
+        target = exercise["ids"][0]
+        line = nodes.paragraph()
+        line += _link(app, here, chapter, target, f"Exercise {n}. ", title)
         if target := solutions.get(exercise["label"]):
-            answer = [nodes.Text(f"Solution to exercise {numbered}")]
-            line += [nodes.Text(" "), _link(app, here, chapter, target, answer)]
+            line += nodes.Text(" ")
+            line += _link(app, here, chapter, target, f"Solution to exercise {n}")
             line[-1]["classes"].append("list-of-solution")
         yield line
 
 
-def _link(app, here: str, chapter: str, target: str, words) -> nodes.reference:
-    inline = nodes.inline("", "", *words)
+def _link(
+    app, here: str, chapter: str, target: str, words: str, title=()
+) -> nodes.reference:
+    inline = nodes.inline("", "", nodes.Text(words), *title)
     return make_refnode(app.builder, here, chapter, target, inline)
 
 

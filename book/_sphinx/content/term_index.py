@@ -7,6 +7,8 @@ the section and of its chapter. A search for a term lists these places first.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from itertools import groupby
 from typing import NamedTuple
 
 from docutils import nodes
@@ -57,7 +59,10 @@ def show(app: Sphinx, pagename, templatename, context, doctree) -> None:
     """Give the index's template the terms and their places."""
     if pagename == "genindex":
         context["title"] = TITLE
-        context["term_index"] = named(app.env, context["genindexentries"])
+        found = terms(app.env, app.builder.get_relative_uri)
+        order = sorted(found.items(), key=lambda entry: entry[0].casefold())
+        letters = groupby(order, lambda entry: entry[0][0].upper())
+        context["term_index"] = [(letter, list(group)) for letter, group in letters]
 
 
 def complete_search(app: Sphinx) -> list:
@@ -74,49 +79,33 @@ def complete_search(app: Sphinx) -> list:
     return []
 
 
-def named(env, index) -> list[tuple[str, list[tuple[str, list[Place]]]]]:
-    """Sphinx's index, letter by letter, with titles of the places.
+def terms(env, relative_uri) -> dict[str, list[Place]]:
+    """For each term, its definition first, and then sections in the book's order.
 
     Raises
     ------
     ValueError
         If an entry has sub-entries, which the template does not show.
     """
-    order = {docname: number for number, docname in enumerate(chapters(env))}
-    letters = []
-    for letter, entries in index:
-        terms = []
-        for term, (links, below, _) in entries:
-            if below:
-                raise ValueError(f"the index has no room for {list(below)} of {term}")
-            uris = sorted((uri for _, uri in links), key=lambda uri: _rank(uri, order))
-            places = dict.fromkeys(_place(env, uri) for uri in uris)
-            terms.append((term, list(places)))
-        letters.append((letter, terms))
-    return letters
-
-
-def _rank(uri: str, order: dict[str, int]) -> tuple[bool, int]:
-    """The definition first, then sections in the order of the book."""
-    docname, target = _parts(uri)
-    return not target.startswith(GLOSSARY), order[docname]
-
-
-def _parts(uri: str) -> tuple[str, str]:
-    page, _, target = uri.partition("#")
-    return page.removesuffix(".html"), target
-
-
-def _place(env, uri: str) -> Place:
-    docname, target = _parts(uri)
-    if target.startswith(GLOSSARY):
-        return Place(uri, DEFINITION)
-    chapter = clean_astext(env.titles[docname])
-    for link in env.tocs[docname].findall(nodes.reference):
-        if link["anchorname"] == f"#{target}":
-            return Place(uri, clean_astext(link), chapter)
-    # The title of the page itself has no anchor there.
-    return Place(uri, chapter)
+    found = defaultdict(list)
+    for docname in chapters(env):
+        chapter = clean_astext(env.titles[docname])
+        # The title of the page itself has no anchor.
+        titles = {
+            link["anchorname"].removeprefix("#"): clean_astext(link)
+            for link in env.tocs[docname].findall(nodes.reference)
+        }
+        for kind, term, target, _, _ in env.domains["index"].entries[docname]:
+            if kind != "single" or ";" in term:
+                raise ValueError(f"{docname}: the index has no room for {term!r}")
+            uri = f"{relative_uri('genindex', docname)}#{target}"
+            if target.startswith(GLOSSARY):
+                found[term].insert(0, Place(uri, DEFINITION))
+            elif target in titles:
+                found[term].append(Place(uri, titles[target], chapter))
+            else:
+                found[term].append(Place(uri, chapter))
+    return {term: list(dict.fromkeys(places)) for term, places in found.items()}
 
 
 def setup(app: Sphinx) -> None:
