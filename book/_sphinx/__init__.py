@@ -6,13 +6,13 @@ draws the way of a page from Markdown to HTML.
 
 from sphinx.application import Sphinx
 
+from _sphinx import events
 from _sphinx.content import (
     data_cards,
     explorable,
     figures,
     fits_table,
     gated_exercises,
-    intersphinx_inventories,
     lists,
     mathematics,
     term_index,
@@ -20,12 +20,12 @@ from _sphinx.content import (
 from _sphinx.downloads import notebooks, offline_archive
 from _sphinx.executing import parallel
 from _sphinx.live import cells, packages
-from _sphinx.web import description, hosting, metadata, redirects, social_card
+from _sphinx.web import hosting, metadata, not_found, redirects, sitemap, social_card
 import _theme
 
 PARTS = (
     # Before a page is read
-    intersphinx_inventories,  # say where PyMC and ArviZ document the names we use
+    events,  # read pages that are made of all others again when one changes
     hosting,  # link to the repository and the site that this build is for
     redirects,  # check the pages that have moved, and root the links of the 404 page
     parallel,  # run the chapters whose results are missing, several at a time
@@ -36,14 +36,17 @@ PARTS = (
     explorable,  # {explorable}: an interactive figure, with its data
     lists,  # {list-of}: the figures and exercises of the book
     term_index,  # lead each entry of the index to the section it stands in
+    # When all pages are read
+    redirects,  # check the list of pages that have moved
     # While a page is written
     _theme,  # templates, the HTML of nodes, and the lists that others append to
-    figures,  # require alternative texts, and give images their sizes
+    figures,  # require alternative texts and colours for dark mode, set sizes
     cells,  # mark the code cells that a reader can run, and link their scripts
     mathematics,  # set formulas with KaTeX
-    description,  # describe the page in a sentence
-    metadata,  # card, linked data and address, and then the sitemap
+    metadata,  # description, card of a shared link, linked data, address
+    not_found,  # the page at addresses without a page
     # When all pages are written
+    sitemap,  # sitemap.xml and robots.txt
     packages,  # the Python packages of the live cells
     social_card,  # the picture that is shown with a link to the book
     notebooks,  # notebooks for students and with solutions, and the course
@@ -56,7 +59,7 @@ def setup(app: Sphinx) -> dict:
         part.setup(app)
     return {
         "version": "1",
-        "env_version": 2,
+        "env_version": 3,
         "parallel_read_safe": False,
         "parallel_write_safe": True,
     }

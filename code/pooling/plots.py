@@ -4,9 +4,9 @@ Every function takes arrays, draws on the `ax` it is given (or on a new figure)
 and returns the Axes, so that a chapter can add its own title and notes. Nothing
 here knows a model.
 
-Colours are those of `COLORS`. The site swaps each for its dark twin in
-`PALETTE`; a gradation is therefore always one of these colours with some
-transparency, never a colour map.
+Colours are those of `COLORS`. `svg` writes each as a CSS variable with a light and
+a dark value from `PALETTE`; a gradation is therefore always one of these colours
+with some transparency, never a colour map.
 """
 
 import io
@@ -74,38 +74,6 @@ MARKERS = {
 
 _LABEL_SIZE = 9.5  # points; no letter is smaller, or a phone could not show it
 _ROW = 0.3  # inches a group needs beside its label
-
-
-def svg(figure) -> str:
-    """A figure as an SVG that is light on a light page and dark on a dark one.
-
-    Each colour of `PALETTE` becomes a CSS variable, which has the palette's second
-    colour where the reader prefers dark pages. Other colours stay as they are.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-
-    Returns
-    -------
-    str
-    """
-    drawing = io.StringIO()
-    # Its own colours, not those that a reader's settings have for saved figures.
-    colours = {"facecolor": figure.get_facecolor(), "edgecolor": "none"}
-    figure.savefig(drawing, format="svg", bbox_inches="tight", **colours)
-    text, used = drawing.getvalue(), {}
-    for name, (light, dark) in PALETTE.items():
-        if light in text:
-            text = text.replace(light, f"var(--{name})")
-            used[name] = light, dark
-    light, dark = (
-        ";".join(f"--{name}:{pair[place]}" for name, pair in used.items())
-        for place in (0, 1)
-    )
-    style = f":root{{{light}}}@media (prefers-color-scheme:dark){{:root{{{dark}}}}}"
-    # Matplotlib's own style element is the first.
-    return text.replace('<style type="text/css">', f"<style>{style}", 1)
 
 
 def shrinkage(
@@ -782,6 +750,45 @@ def spread_labels(position, gap):
     placed = np.empty_like(position)
     placed[order] = np.concatenate([np.full(n, mean) for mean, n in blocks]) + steps
     return placed
+
+
+def svg(figure):
+    """Write a figure as SVG that is light on a light page and dark on a dark one.
+
+    Each colour of `PALETTE` becomes a CSS variable, whose dark value applies where
+    ``prefers-color-scheme`` is dark; other colours stay as they are.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        A figure drawn in the colours of `COLORS`.
+
+    Returns
+    -------
+    str
+        The SVG document. The same figure gives the same text.
+    """
+    file = io.StringIO()
+    # Without a block of metadata: its date would differ from one run to the next.
+    no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(file, format="svg", bbox_inches="tight", metadata=no_metadata)
+    drawing = file.getvalue()
+    # Matplotlib writes a colour as six lower-case hexadecimal digits.
+    used = {name: pair for name, pair in PALETTE.items() if pair[0] in drawing}
+    rules = ""
+    if used:
+        light, dark = (
+            ";".join(f"--{name}:{pair[place]}" for name, pair in used.items())
+            for place in (0, 1)
+        )
+        rules = (
+            f":root{{{light}}}@media (prefers-color-scheme:dark){{:root{{{dark}}}}}"
+        )
+    for name, (light, _) in used.items():
+        drawing = drawing.replace(light, f"var(--{name})")
+    # Matplotlib begins every drawing with a style sheet of its own.
+    before, style, after = drawing.partition('<style type="text/css">')
+    return f"{before}{style}{rules}{after}"
 
 
 def _axes(ax, height=None):

@@ -1,19 +1,21 @@
 """Finding something in the book: the index, the lists, the search, the addresses."""
 
 from collections import Counter
+from html import unescape
 import json
 import re
 from types import SimpleNamespace
 
 import pybtex.database
 import pytest
-import sphinx_reredirects
+from sphinx_reredirects import Reredirects
 
-from _sphinx.web import description
 import addresses
-from built import ROOT, lasting
+from built import lasting
 import chapters
 
+#: Characters of a description; search engines cut longer ones.
+LONGEST = 160
 #: What a reader would look for, and a section that has to be found.
 TERMS = {
     "shrinkage": "book/pooling/radon.html#how-far-a-county-moves-and-why",
@@ -169,11 +171,18 @@ def head(site, page_path: str) -> str:
     return (site / page_path).read_text(encoding="utf-8").partition("</head>")[0]
 
 
+def description(head: str) -> str:
+    """What the tag of that name says."""
+    tags = re.findall(r"<meta\b[^>]*>", head)
+    (tag,) = (tag for tag in tags if 'name="description"' in tag)
+    return unescape(re.search(r'content="([^"]*)"', tag)[1])
+
+
 def test_every_page_has_a_description_of_its_own(site):
     found = {}
     for name in [*chapters.documents(), "genindex", "search", "404"]:
-        text = description.said(head(site, f"{name}.html"))
-        assert 50 <= len(text) <= description.LONGEST, (name, text)
+        text = description(head(site, f"{name}.html"))
+        assert 50 <= len(text) <= LONGEST, (name, text)
         assert text.endswith("."), (name, text)
         assert text not in found, (name, found[text])
         found[text] = name
@@ -186,7 +195,7 @@ def test_every_page_can_be_read_by_machines(site):
             r'<script type="application/ld\+json">(.*?)</script>', tags, re.S
         )
         data = json.loads(data)
-        assert data["description"] == description.said(tags)
+        assert data["description"] == description(tags)
         teaches = name in chapters.chapters()
         assert ("LearningResource" in data["@type"]) == teaches
         assert data["@type"] == "Book" or data["isPartOf"]["@type"] == "Book"
@@ -231,13 +240,6 @@ def test_every_page_is_promised():
     assert not missing, "python tests/site/addresses.py adds them"
 
 
-class Config(SimpleNamespace):
-    """A configuration, whose values are asked for as Sphinx's are."""
-
-    def __getitem__(self, name):
-        return getattr(self, name)
-
-
 @pytest.fixture
 def small_site(tmp_path):
     """A page, and one that has moved to it."""
@@ -245,24 +247,27 @@ def small_site(tmp_path):
     (tmp_path / "book").mkdir()
     (tmp_path / "book/new.html").write_text(new, encoding="utf-8")
     app = SimpleNamespace(
-        srcdir=ROOT,
+        srcdir=chapters.ROOT,
         outdir=tmp_path,
         builder=SimpleNamespace(
-            out_suffix=".html", get_target_uri=lambda docname: f"{docname}.html"
+            out_suffix=".html", get_target_uri="{docname}.html".format
         ),
-        config=Config(
-            redirects={"old": "/book/new.html", "older": "/book/new.html#b"},
-            redirect_html_template_file="book/_theme/redirect.html",
+        config=SimpleNamespace(
+            redirects={
+                "book/old": "/book/new.html", "book/older": "/book/new.html#b"
+            },
+            redirect_html_template_file="book/_sphinx/web/moved_page.html",
         ),
     )
-    redirects = sphinx_reredirects.Reredirects(app)
-    redirects.create_redirects(redirects.grab_redirects())
+    writer = Reredirects(app)
+    writer.create_redirects(writer.grab_redirects())
     return tmp_path
 
 
 def test_an_address_is_lost_with_its_page_or_its_place(small_site):
-    there = ["book/new.html", "book/new.html#a", "old.html", "old.html#term-c"]
-    gone = ["book/gone.html", "book/gone.html#a", "book/new.html#z", "old.html#z"]
+    new, old = "book/new.html", "book/old.html"
+    there = [new, f"{new}#a", old, f"{old}#term-c"]
+    gone = ["book/gone.html", "book/gone.html#a", f"{new}#z", f"{old}#z"]
     assert addresses.broken(small_site, there + gone) == gone
 
 
@@ -275,7 +280,12 @@ def test_what_is_only_counted_is_not_promised(small_site):
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("old.html#term-c", "#term-c"), ("older.html", "#b"), ("old.html", "")],
+    [
+        ("book/old.html#term-c", "#term-c"),
+        ("book/old.html", ""),
+        ("book/older.html", "#b"),
+        ("book/older.html#a", "#a"),
+    ],
 )
 def test_a_page_that_has_moved_takes_the_reader_to_the_place(
     old, new, small_site, browser

@@ -7,19 +7,15 @@ import gzip
 import json
 from pathlib import Path
 import re
-import sys
 
 from matplotlib.figure import Figure
 from playwright.sync_api import expect
 import pytest
 
 from axe import violations
-from built import ROOT, SOURCES, pages
+from built import SOURCES, pages
 import chapters
 from pooling import plots
-
-sys.path.insert(0, str(ROOT / "book"))
-
 
 FAKE = Path(__file__).with_name("fake_runtime.js")
 PAGE = "book/why-hierarchy/what-is-a-hierarchical-prior.html"

@@ -4,17 +4,21 @@ import json
 from pathlib import Path
 import re
 import sys
+from types import SimpleNamespace
 
 from docutils import nodes
 from docutils.utils import new_document
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 import nbformat
 import pytest
+import yaml
 
 from _sphinx.content import data_cards, explorable, figures, fits_table, mathematics
 from _sphinx.executing import kernels, parallel, records
 from _sphinx.live import cells
 from _sphinx.web import hosting
-from pooling import _glue, diagnostics
+from pooling import _glue, diagnostics, plots
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,21 +26,58 @@ ROOT = Path(__file__).resolve().parents[2]
 # Figures
 
 
-@pytest.mark.parametrize(
-    ("size", "found"),
-    [('width="72pt" height="36.4pt"', (96, 49)), ('width="1pt" height="1pt"', (1, 1))],
-)
-def test_the_size_of_a_drawing_is_read_in_pixels(tmp_path, size, found):
-    path = tmp_path / "a.svg"
-    path.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" {size}/>')
-    assert figures.svg_size(path) == found
+def drawing(color: str) -> str:
+    figure = Figure(figsize=(2, 1))
+    figure.add_artist(Line2D([0, 1], [0, 1], color=color))
+    return plots.svg(figure)
 
 
-def test_a_drawing_without_a_size_in_points_is_refused(tmp_path):
-    path = tmp_path / "a.svg"
-    path.write_text('<svg xmlns="http://www.w3.org/2000/svg" width="3in"/>')
-    with pytest.raises(ValueError, match="must give its size in points"):
-        figures.svg_size(path)
+def checked(tmp_path, monkeypatch, svg: str, **attributes):
+    """An image after the transform, and its warnings."""
+    (tmp_path / "a.svg").write_text(svg, encoding="utf-8")
+    warnings = []
+    monkeypatch.setattr(
+        figures.logger, "warning", lambda text, location: warnings.append(text)
+    )
+    document = new_document("page")
+    document += nodes.image(uri="a.svg", **attributes)
+    document.settings.env = SimpleNamespace(app=SimpleNamespace(srcdir=tmp_path))
+    figures.CheckImages(document).run()
+    return document[0], warnings
+
+
+def test_a_figure_of_the_book_gets_its_size_in_css_pixels(tmp_path, monkeypatch):
+    svg = drawing(plots.COLORS["ink"])
+    width, height = figures.size(svg)
+    assert f'width="{width * 3 / 4:.0f}' in svg and abs(width - 192) < 25
+    image, warnings = checked(tmp_path, monkeypatch, svg, alt="A line.")
+    assert (image["width"], image["height"]) == (f"{width}px", f"{height}px")
+    assert not warnings
+
+
+def test_a_size_that_the_page_gives_stays(tmp_path, monkeypatch):
+    svg = drawing(plots.COLORS["ink"])
+    image, _ = checked(tmp_path, monkeypatch, svg, alt="A line.", width="50%")
+    assert image["width"] == "50%" and "height" not in image
+
+
+def test_a_size_in_another_unit_is_refused():
+    with pytest.raises(ValueError, match="must be in pt"):
+        figures.size('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
+
+
+@pytest.mark.parametrize("alt", [{}, {"alt": " "}])
+def test_a_figure_without_alternative_text_fails_the_build(tmp_path, monkeypatch, alt):
+    _, (warning,) = checked(tmp_path, monkeypatch, drawing("#1e2228"), **alt)
+    assert "no alternative text" in warning
+
+
+def test_a_figure_without_the_book_s_colours_fails_the_build(tmp_path, monkeypatch):
+    svg = drawing("#123456")
+    _, (warning,) = checked(tmp_path, monkeypatch, svg, alt="A line.")
+    assert "no colours for a dark page" in warning
+
+
 
 
 # What a chapter's results depend on
@@ -273,8 +314,12 @@ def page_links(page: str, doctree) -> list[str]:
 
 def test_no_page_names_a_repository():
     """Its address comes from the environment alone."""
-    for file in (ROOT / "_config.yml", ROOT / "book/_sphinx/web/hosting.py"):
-        assert not re.search(r"https?://", file.read_text(encoding="utf-8"))
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    # The documentation of other projects.
+    del config["sphinx"]["config"]["intersphinx_mapping"]
+    code = (ROOT / "book/_sphinx/web/hosting.py").read_text(encoding="utf-8")
+    for text in (yaml.safe_dump(config), code):
+        assert not re.search(r"https?://", text)
 
 
 # Kernels
@@ -318,7 +363,7 @@ def test_a_card_becomes_a_section_with_its_columns():
     (file, *_) = sorted((ROOT / "data").glob("*.yml"))
     name = file.stem
     card = data_cards.yaml.safe_load(file.read_text(encoding="utf-8"))
-    text = data_cards.body(name, card, "data")
+    text = data_cards.body(name, card)
     for column in card["columns"]:
         assert f"| `{column['name']}` |" in text
     assert f"datasets.load_{name}()" in text
@@ -346,11 +391,11 @@ def test_a_formula_that_cannot_be_set_fails_the_build(katex):
 # Explorables
 
 
-@pytest.mark.parametrize("name", explorable.DATA)
+@pytest.mark.parametrize("name", explorable.names())
 def test_an_explorable_has_a_module_and_data_for_it(name):
     module = explorable.MODULES / f"{name}.js"
     assert f'customElements.define("{name}"' in module.read_text(encoding="utf-8")
-    assert json.loads(json.dumps(explorable.DATA[name]()))
+    assert json.loads(json.dumps(explorable.data(name)))
 
 
 # Live cells

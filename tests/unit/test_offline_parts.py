@@ -6,7 +6,7 @@ from py_mini_racer import MiniRacer
 import pytest
 
 from _sphinx.content import explorable
-from _sphinx.content.bundle import bundle
+from _sphinx.content.javascript_bundle import bundle
 from _sphinx.downloads import offline_archive
 
 
@@ -53,6 +53,13 @@ def test_two_scripts_of_one_page_share_a_module(modules):
         'import "./b.js";',
         "export default 3;",
         "export { a };",
+        'import b from "./b.js";',
+        'import b, { c } from "./b.js";',
+        'import { b } from "b";',
+        'export * from "./b.js";',
+        "export default function f() {}",
+        "export let b = 1;",
+        "export const { b } = {};",
         'const b = await import("./b.js");',
         "const here = import.meta.url;",
     ],
@@ -60,6 +67,16 @@ def test_two_scripts_of_one_page_share_a_module(modules):
 def test_a_form_that_is_not_known_is_refused(modules, text):
     with pytest.raises(ValueError, match="a.js: "):
         bundle(modules(a=f"const a = 1;\n{text}\n", b=""))
+
+
+def test_a_module_that_cannot_be_parsed_is_refused(modules):
+    with pytest.raises(ValueError, match="a.js is not valid JavaScript"):
+        bundle(modules(a="const a = ;\n"))
+
+
+def test_a_comment_or_a_string_about_imports_is_no_import(modules):
+    text = '// import "./b.js";\nglobalThis.found = "import.meta, export default 3";\n'
+    assert run(bundle(modules(a=text)), "found") == "import.meta, export default 3"
 
 
 def test_a_circle_is_refused(modules):
@@ -70,7 +87,7 @@ def test_a_circle_is_refused(modules):
         bundle(entry)
 
 
-@pytest.mark.parametrize("element", explorable.DATA)
+@pytest.mark.parametrize("element", explorable.names())
 def test_every_explorable_becomes_a_script_that_runs(element):
     """As far as there is no page: it defines its element."""
     page = (

@@ -14,6 +14,7 @@ from pygments import highlight
 from pygments.lexers import PythonLexer
 import pytest
 from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace
 
 import _theme
 from _theme import font_subset
@@ -72,11 +73,12 @@ def site(tmp_path_factory) -> Path:
     )
     (root / "index.rst").write_text(PAGE, encoding="utf-8")
     (root / "one.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>", "utf-8")
-    app = Sphinx(
-        root, root, root / "out", root / "trees", "html",
-        status=None, warning=None, warningiserror=True,
-    )
-    app.build()
+    with docutils_namespace():
+        app = Sphinx(
+            root, root, root / "out", root / "trees", "html",
+            status=None, warning=None, warningiserror=True,
+        )
+        app.build()
     assert app.statuscode == 0
     return root / "out"
 

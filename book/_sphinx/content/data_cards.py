@@ -1,8 +1,8 @@
-"""Print the data sets' cards: the directive ``{data-cards}``.
+"""The directive ``{data-cards}``: what each data set is, and where it comes from.
 
-A card is the file ``<name>.yml`` beside the table ``<name>.csv``. The directive
-makes one section of each, labelled ``data-<name>`` with hyphens for underscores,
-and a page that uses it is read anew when a card changes.
+A card is the file ``<name>.yml`` beside the table ``<name>.csv`` in ``data/``. The
+directive makes one section of each, labelled ``data-<name>`` with hyphens for
+underscores.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 import yaml
@@ -19,54 +18,26 @@ DATA = Path(__file__).resolve().parents[3] / "data"
 
 
 class DataCards(SphinxDirective):
-    """One section per card in ``data_cards_path``, in the order of their titles."""
+    """An overview, and one section per card, in the order of their titles."""
 
     def run(self) -> list[nodes.Node]:
-        folder = Path(self.config.data_cards_path)
-        files = sorted(folder.glob("*.yml"))
-        if not files:
-            raise self.error(f"there is no card (*.yml) in {folder}")
         cards = {}
-        for file in files:
+        for name in self.config.data_cards:
+            file = DATA / f"{name}.yml"
             self.env.note_dependency(str(file))
-            cards[file.stem] = yaml.safe_load(file.read_text(encoding="utf-8"))
-        by_title = sorted(cards, key=lambda name: cards[name]["title"])
-        return [
-            *self.parse_markdown(overview({name: cards[name] for name in by_title})),
-            *(self.section(name, cards[name]) for name in by_title),
-        ]
+            cards[name] = yaml.safe_load(file.read_text(encoding="utf-8"))
+        cards = dict(sorted(cards.items(), key=lambda item: item[1]["title"]))
+        sections = [self.section(name, card) for name, card in cards.items()]
+        return [*self.parse_text_to_nodes(overview(cards)), *sections]
 
     def section(self, name: str, card: dict) -> nodes.section:
         section = nodes.section(names=[label(name)])
         section += nodes.title(card["title"], card["title"])
         self.set_source_info(section)
-        # An explicit target with a title is what Sphinx can refer to by label.
+        # Sphinx can refer by label to an explicit target with a title.
         self.state.document.note_explicit_target(section, section)
-        section += self.parse_markdown(body(name, card, self.download_folder()))
+        section += self.parse_text_to_nodes(body(name, card))
         return section
-
-    def parse_markdown(self, text: str) -> list[nodes.Node]:
-        container = nodes.Element()
-        source = self.env.doc2path(self.env.docname)
-        lines = StringList(text.splitlines(), source=source)
-        self.state.nested_parse(lines, self.content_offset, container)
-        return container.children
-
-    def download_folder(self) -> str:
-        """The folder of the tables as seen from the source directory's root."""
-        folder = Path(self.config.data_cards_path).resolve()
-        root = Path(self.env.srcdir).resolve()
-        return folder.relative_to(root, walk_up=True).as_posix()
-
-
-def pages_without_a_new_card(app: Sphinx, env, *_) -> list[str]:
-    """The pages that print the cards, if a card has come since they were read."""
-    cards = {str(file) for file in Path(app.config.data_cards_path).glob("*.yml")}
-    return [
-        page
-        for page, files in env.dependencies.items()
-        if cards & set(map(str, files)) not in (set(), cards)
-    ]
 
 
 def label(name: str) -> str:
@@ -81,7 +52,7 @@ def overview(cards: dict[str, dict]) -> str:
     return table(["Data set", "Rows", "Function"], rows)
 
 
-def body(name: str, card: dict, folder: str) -> str:
+def body(name: str, card: dict) -> str:
     """A card's text in Markdown, without its title."""
     columns = [
         [f"`{c['name']}`", c["description"], c["unit"] or "–", c["dtype"]]
@@ -98,8 +69,8 @@ def body(name: str, card: dict, folder: str) -> str:
         f"**How it was rebuilt.** {card['rebuilt']}",
         "**Worth knowing.**",
         "\n".join(f"- {note}" for note in card["notes"]),
-        f"**Files.** {{download}}`{name}.csv </{folder}/{name}.csv>` and its card "
-        f"{{download}}`{name}.yml </{folder}/{name}.yml>`.",
+        f"**Files.** {{download}}`{name}.csv </data/{name}.csv>` and its card "
+        f"{{download}}`{name}.yml </data/{name}.yml>`.",
     ]
     return "\n\n".join(parts)
 
@@ -110,6 +81,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def setup(app: Sphinx) -> None:
-    app.add_config_value("data_cards_path", str(DATA), "env", types=frozenset({str}))
+    # As a value of the configuration: Sphinx reads the pages again when it changes.
+    names = sorted(file.stem for file in DATA.glob("*.yml"))
+    app.add_config_value("data_cards", names, "env", types=[list])
     app.add_directive("data-cards", DataCards)
-    app.connect("env-get-outdated", pages_without_a_new_card)

@@ -1,10 +1,11 @@
 """The directive ``{explorable}``: an interactive figure.
 
-Its argument is the name of a custom element, which is also the name of its module
-in ``book/explorables``; the site has it in one script (see ``bundle.py``). The
-option ``alt`` describes it to those who do not see it; the body is its caption. The
-numbers that it starts from are written into the page as JSON when the book is built.
-A page without an explorable loads nothing of this.
+Its argument is the name of a custom element, which is also the name of two files in
+``book/explorables``: ``<name>.js`` is the module that draws it, and the site has it as
+one script (see ``javascript_bundle.py``); what the function ``data`` of ``<name>.py``
+returns is written into the page as JSON, for the figure to start from. The option
+``alt`` describes the figure to readers who do not see it; the body is its caption. A
+page without an explorable loads neither script nor style.
 """
 
 from __future__ import annotations
@@ -12,180 +13,29 @@ from __future__ import annotations
 import html
 import json
 from pathlib import Path
+import runpy
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-import numpy as np
-from scipy import stats
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from _sphinx.content.bundle import bundle
-from pooling import datasets, exact
+from _sphinx.content.javascript_bundle import bundle
+from _sphinx.events import when_html_is_built
 
 #: Where the modules are, and where the site has them, seen from its root.
 MODULES = Path(__file__).resolve().parents[2] / "explorables"
 FOLDER = "explorables"
 
 
-def _schools() -> dict:
-    schools = datasets.load_eight_schools()
-    return {
-        "schools": schools["school"].tolist(),
-        "observed": schools["effect"].tolist(),
-        "standardErrors": schools["se"].tolist(),
-    }
+def names() -> list[str]:
+    """The explorables that the book has: those with a file of data."""
+    return sorted(file.stem for file in MODULES.glob("*.py"))
 
 
-def eight_schools() -> dict:
-    """The data of the eight schools, and what a reader may change."""
-    return {
-        **_schools(),
-        "priors": [
-            {"name": "flat", "kind": "flat", "scale": 1},
-            {"name": "half-normal(10)", "kind": "half-normal", "scale": 10},
-            {"name": "half-normal(5)", "kind": "half-normal", "scale": 5},
-            {"name": "half-Cauchy(5)", "kind": "half-cauchy", "scale": 5},
-            {"name": "half-Cauchy(25)", "kind": "half-cauchy", "scale": 25},
-        ],
-        "ranges": {
-            "estimate": {"min": -100, "max": 150, "step": 1},
-            "se": {"min": 2, "max": 40, "step": 1},
-            "tau": {"min": 0, "max": 30, "step": 0.1, "start": 5},
-        },
-    }
-
-
-def climb_the_ridge() -> dict:
-    """The eight schools again, and where a climb may start."""
-    return {
-        **_schools(),
-        "priors": [
-            *({"name": f"half-normal({s})", "scale": s} for s in (5, 20, 80)),
-            {"name": "flat", "scale": None},
-        ],
-        "usual": 1,
-        "range": {"min": 0.1, "max": 100},
-    }
-
-
-def radon_counties() -> dict:
-    """The houses of each county, the chapter's priors, and what may be added."""
-    radon = datasets.load_radon()
-    centred = radon[["floor", "log_radon"]].sub(
-        radon.groupby("county", observed=True)[["floor", "log_radon"]].transform("mean")
-    )
-    x, y = centred["floor"], centred["log_radon"]
-    residual = y - (x @ y) / (x @ x) * x
-    spare = len(radon) - radon["county"].nunique() - 1
-    return {
-        "counties": [
-            {
-                "name": name,
-                # As a word: one letter a house.
-                "floor": "".join(map(str, houses["floor"])),
-                "activity": houses["activity"].tolist(),
-            }
-            for name, houses in radon.groupby("county", observed=True)
-        ],
-        "start": "Lac Qui Parle",
-        "prior": {"mu": 2, "beta": 2, "tau": 1, "sigma": 1},
-        # Added houses differ as neighbours do.
-        "spread": float((residual @ residual / spare) ** 0.5),
-        "mostAdded": 60,
-        "reading": {"min": 0, "max": 3.5, "step": 0.05},
-    }
-
-
-def influence_curve() -> dict:
-    """The eight schools, and the priors of the chapter on fat tails."""
-    return {
-        **_schools(),
-        "hierarchy": {"muSd": 20, "nu": 4, "scale": 5},
-        "start": {"school": 2, "other": 0, "width": 10, "nu": 4},
-        "ranges": {
-            "datum": {"min": -150, "max": 150, "step": 1},
-            "width": {"min": 2, "max": 60, "step": 1},
-            "nu": {"min": 1, "max": 30, "step": 1},
-        },
-    }
-
-
-def prior_width() -> dict:
-    """The counties' slopes of the radon survey, as a normal hierarchy.
-
-    The intercepts' mean and sd and the houses' sd are set to what the model with
-    one slope for all expects. Each county's own estimate of its slope is then
-    normal, with its intercept averaged over.
-    """
-    radon = datasets.load_radon()
-    y, floor = (radon[name].to_numpy(float) for name in ("log_radon", "floor"))
-    unit = stats.halfnorm(scale=1)
-    fit = exact.varying_intercepts(
-        y,
-        radon["county"].cat.codes.to_numpy(),
-        np.column_stack([np.ones(len(y)), floor]),
-        tau_prior=unit,
-        sigma_prior=unit,
-    )
-    radon["rest"] = y - fit.mean("beta")[0]
-    ratio = float(fit.mean("tau") / fit.mean("sigma")) ** 2
-    counties = []
-    for name, houses in radon.groupby("county", observed=True):
-        ground = int(houses["floor"].sum())
-        county = {"name": name, "houses": ground, "estimate": None, "se": None}
-        if ground:
-            # Houses of a county share its intercept: (I + ratio 1 1')^-1.
-            kept = ratio * ground / (1 + ratio * len(houses))
-            own = houses.loc[houses["floor"] == 1, "rest"].sum()
-            information = ground * (1 - kept)
-            county["estimate"] = (own - kept * houses["rest"].sum()) / information
-            county["se"] = float(fit.mean("sigma")) / information**0.5
-        counties.append(county)
-    return {
-        "counties": counties,
-        "shown": ["Sherburne", "Redwood", "Martin", "Blue Earth", "Marshall",
-                  "Hennepin", "St Louis"],
-        "hierarchy": {"muSd": 2, "tauScale": 1},
-        "tails": [
-            {"name": "normal", "nu": None},
-            {"name": "t, 4 degrees of freedom", "nu": 4},
-            {"name": "Cauchy: t, 1 degree of freedom", "nu": 1},
-        ],
-        "ranges": {
-            "logWidth": {"min": -2, "max": 3, "step": 0.05, "start": 2},
-            "centre": {"min": -2, "max": 1, "step": 0.05, "start": 0},
-            "slope": [-4, 3.5],
-            "score": [-60, 10],
-        },
-    }
-
-
-def leapfrog_funnel() -> dict:
-    """The prior of sigma_b, and a path that just goes through the neck."""
-    return {
-        "scale": 1,  # of the half-normal prior
-        "neck": 0.1,  # the sd below which draws are counted
-        "start": {"b": 0.5, "v": 0.0},
-        "push": {"x": -0.4, "v": -2.0},
-        "ranges": {
-            "step": {"min": 0.02, "max": 1.2, "step": 0.02, "start": 0.06},
-            "steps": {"min": 1, "max": 80, "step": 1, "start": 40},
-        },
-        "many": 1000,  # draws for one press
-        "batch": 250,  # the same where nothing may move
-    }
-
-
-#: Name of the element -> what makes its data.
-DATA = {
-    "climb-the-ridge": climb_the_ridge,
-    "eight-schools": eight_schools,
-    "radon-counties": radon_counties,
-    "influence-curve": influence_curve,
-    "prior-width": prior_width,
-    "leapfrog-funnel": leapfrog_funnel,
-}
+def data(name: str) -> dict:
+    """What an explorable starts from."""
+    return runpy.run_path(str(MODULES / f"{name}.py"))["data"]()
 
 
 class explorable(nodes.General, nodes.Element):
@@ -205,9 +55,10 @@ class Explorable(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         element = self.arguments[0]
-        if element not in DATA:
-            known = ", ".join(DATA)
+        if element not in names():
+            known = ", ".join(names())
             raise self.error(f"there is no explorable {element}, only {known}")
+        self.env.note_dependency(str(MODULES / f"{element}.py"))
         for option in ("alt", "label", "name"):
             if option not in self.options:
                 raise self.error(f"an explorable needs its :{option}:")
@@ -220,7 +71,7 @@ class Explorable(SphinxDirective):
             element=element,
             alt=" ".join(self.options["alt"].split()),
             label=self.options["label"],
-            data=DATA[element](),
+            data=data(element),
         )
         figure += nodes.caption("", "", *caption[0].children)
         self.set_source_info(figure)
@@ -255,13 +106,11 @@ def load(app: Sphinx, pagename, templatename, context, doctree) -> None:
     context["later_scripts"] += [f"{FOLDER}/{element}.js" for element in elements]
 
 
-def copy(app: Sphinx, exception) -> None:
-    """Style sheet, and one script for each explorable."""
-    if exception is not None or app.builder.format != "html":
-        return
+def copy(app: Sphinx) -> None:
+    """Write the style sheet, and one script for each explorable."""
     folder = Path(app.outdir) / FOLDER
     folder.mkdir(exist_ok=True)
-    files = {f"{element}.js": bundle(MODULES / f"{element}.js") for element in DATA}
+    files = {f"{name}.js": bundle(MODULES / f"{name}.js") for name in names()}
     sheets = MODULES.glob("*.css")
     files |= {sheet.name: sheet.read_text(encoding="utf-8") for sheet in sheets}
     for old in folder.iterdir():
@@ -275,4 +124,4 @@ def setup(app: Sphinx) -> None:
     app.add_node(explorable, html=(visit, None))
     app.add_directive("explorable", Explorable)
     app.connect("html-page-context", load)
-    app.connect("build-finished", copy)
+    when_html_is_built(app, copy)

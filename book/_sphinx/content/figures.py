@@ -1,7 +1,7 @@
-"""Figures that say what they show, and that keep their place while a page loads.
+"""Check the figures that the chapters draw, and give each image its size.
 
-A figure without alternative text fails the build. (The drawing itself, for light and
-for dark pages, is made by `pooling.plots.svg` when a chapter runs.)
+`pooling.plots.svg` has drawn each figure for a light page and for a dark one. A figure
+that it has not drawn, or an image without alternative text, fails the build.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from sphinx.util import logging
 logger = logging.getLogger(__name__)
 
 
-class DescribeImages(SphinxPostTransform):
-    """Require alternative text, and give each image its width and height."""
+class CheckImages(SphinxPostTransform):
+    """Warn about an image that some readers could not see, and set its size."""
 
     # After myst-nb has chosen among a figure's formats.
     default_priority = 900
@@ -27,27 +27,33 @@ class DescribeImages(SphinxPostTransform):
         for image in self.document.findall(nodes.image):
             if not image.get("alt", "").strip():
                 logger.warning("this figure has no alternative text", location=image)
-            path = Path(self.app.srcdir) / image["uri"]
-            if path.suffix == ".svg" and path.is_file() and "width" not in image:
-                image["width"], image["height"] = (f"{n}px" for n in svg_size(path))
+            file = Path(self.app.srcdir) / image["uri"]
+            if file.suffix != ".svg" or not file.is_file():
+                continue
+            svg = file.read_text(encoding="utf-8")
+            if "prefers-color-scheme" not in svg:
+                logger.warning(
+                    "this figure has no colours for a dark page: draw it in those of "
+                    "pooling.plots.COLORS", location=image
+                )
+            if "width" not in image:
+                image["width"], image["height"] = (f"{px}px" for px in size(svg))
 
 
-def svg_size(path: Path) -> tuple[int, int]:
-    """Width and height of a drawing, in CSS pixels.
+def size(svg: str) -> tuple[int, int]:
+    """Width and height of a Matplotlib drawing, in CSS pixels of 1/96 in.
 
     Raises
     ------
     ValueError
-        If the drawing does not say them in points.
+        If the drawing does not state them in points of 1/72 in.
     """
-    _, root = next(ElementTree.iterparse(path, events=["start"]))
-    found = [root.get(name, "") for name in ("width", "height")]
-    if not all(length.endswith("pt") for length in found):
-        raise ValueError(f"{path} must give its size in points, not {found}")
-    # Points are 1/72 in, CSS pixels 1/96 in.
-    width, height = (round(float(length[:-2]) * 4 / 3) for length in found)
-    return width, height
+    root = ElementTree.fromstring(svg)
+    lengths = root.get("width", ""), root.get("height", "")
+    if not all(length.endswith("pt") for length in lengths):
+        raise ValueError(f"the size of a drawing must be in pt, but is {lengths}")
+    return tuple(round(float(length.removesuffix("pt")) * 4 / 3) for length in lengths)
 
 
 def setup(app: Sphinx) -> None:
-    app.add_post_transform(DescribeImages)
+    app.add_post_transform(CheckImages)

@@ -1,4 +1,7 @@
-"""The directive ``{fits-table}``: every fit of the book, from its own record."""
+"""The directive ``{fits-table}``: the diagnostics of every fit of the book.
+
+They come from the records that `pooling.check` has left in the executed chapters.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from _sphinx.contents import chapters
+from _sphinx.events import depend_on_all_pages
 from _sphinx.executing import records
 from _sphinx.executing.parallel import executed
 
@@ -25,9 +29,10 @@ COLUMNS = (
 
 
 class FitsTable(SphinxDirective):
-    """One table a chapter, in the order of the book."""
+    """One table for each chapter with a fit, in the order of the book."""
 
     def run(self) -> list[nodes.Node]:
+        depend_on_all_pages(self.env)
         sections = []
         for docname in chapters(self.env):
             notebook = executed(self.env, docname)
@@ -37,16 +42,15 @@ class FitsTable(SphinxDirective):
         return sections
 
     def _section(self, docname: str, fits: list[dict]) -> list[nodes.Node]:
-        # The title is known once all is read: a pending reference carries it.
-        text = f"{{doc}}`/{docname}`"
         heading = nodes.paragraph(classes=["fits-chapter"])
-        inline, messages = self.parse_inline(text)
+        # A pending reference, since the chapter's title may not have been read yet.
+        inline, messages = self.parse_inline(f"{{doc}}`/{docname}`")
         heading += nodes.strong("", "", *inline)
         return [heading, *messages, table(fits)]
 
 
 def table(fits: list[dict]) -> nodes.table:
-    """A row a fit: its worst diagnostics, and what they come to."""
+    """One row for each fit: its worst diagnostics, and the verdict."""
     group = nodes.tgroup(cols=len(COLUMNS))
     group += [nodes.colspec(colwidth=1) for _ in COLUMNS]
     group += nodes.thead("", _row(COLUMNS))
@@ -82,22 +86,5 @@ def _row(texts) -> nodes.row:
     )
 
 
-def always_outdated(app: Sphinx, env, added, changed, removed) -> set[str]:
-    """Read the page again whenever a chapter is: its records may have changed."""
-    pages = getattr(env, "fits_pages", set()) & env.found_docs
-    return pages if added or changed or removed else set()
-
-
-def remember(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Which pages hold the table."""
-    if not hasattr(app.env, "fits_pages"):
-        app.env.fits_pages = set()
-    app.env.fits_pages.discard(docname)
-    if "{fits-table}" in source[0]:
-        app.env.fits_pages.add(docname)
-
-
 def setup(app: Sphinx) -> None:
     app.add_directive("fits-table", FitsTable)
-    app.connect("source-read", remember)
-    app.connect("env-get-outdated", always_outdated)

@@ -1,7 +1,8 @@
-"""Let a page with gated exercises be read again.
+"""Mend sphinx-exercise: a page with gated exercises can be read a second time.
 
-sphinx-exercise notes where the gates of a page stand, and never forgets: after a
-second reading the old ones count as well, so that a page once broken stays so.
+sphinx-exercise (1.2.1, the newest in 2026) notes where the gates of a page are, and
+keeps these notes when the page is read again: an error in the gates of a page would
+stay after it has been corrected.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""The directive ``{list-of}``: every figure, explorable or exercise of the book.
+"""The directive ``{list-of}``: all figures, explorables or exercises of the book.
 
-Its argument says of what. The lists are made when pages are written, from the pages as
-they were read: each entry has its number, its title and a link. A title is what the
-caption of a figure, or an exercise, begins with in bold; an explorable has its label.
+Its argument names the kind. Each entry has the number, the title and a link; the lists
+are filled when pages are written, once every page has been read. The title of a figure
+or an exercise is the bold text with which its caption or its text begins; that of an
+explorable is its label.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sphinx_exercise.nodes import is_exercise_node, is_solution_node
 
 from _sphinx.content.explorable import explorable
 from _sphinx.contents import chapters, number
+from _sphinx.events import depend_on_all_pages
 
 logger = logging.getLogger(__name__)
 
@@ -26,22 +28,22 @@ KINDS = ("figures", "explorables", "exercises")
 
 
 class list_of(nodes.General, nodes.Element):
-    """Where a list of a ``kind`` will be."""
+    """The place of a list of a ``kind``."""
 
 
 class ListOf(SphinxDirective):
-    """The place of a list."""
+    """Mark the place of a list."""
 
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
         kind = directives.choice(self.arguments[0], KINDS)
-        self.env.list_pages.add(self.env.docname)
+        depend_on_all_pages(self.env)
         return [list_of(kind=kind)]
 
 
 def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Put the lists in their places.
+    """Replace each marked place by its list.
 
     Raises
     ------
@@ -56,31 +58,34 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 
 
 def _groups(app: Sphinx, here: str, kind: str) -> Iterator[nodes.Element]:
-    """The chapter's title, and a list of what it has; chapter by chapter."""
+    """For each chapter, its title and the list of its entries."""
     for chapter in chapters(app.env):
         if kind == "exercises":
             items = _exercises(app, here, chapter)
         else:
-            items = _figures(app, here, chapter, moves=kind == "explorables")
+            items = _figures(app, here, chapter, interactive=kind == "explorables")
         items = [nodes.list_item("", item) for item in items]
         if items:
             title = app.env.titles[chapter].deepcopy().children
-            heading = nodes.strong("", "", _link(app, here, chapter, "", title))
+            heading = nodes.strong("", "", _link(app, here, chapter, "", "", title))
             yield nodes.paragraph("", "", heading, classes=["list-of-chapter"])
             yield nodes.bullet_list("", *items, classes=["list-of"])
 
 
-def _figures(app, here: str, chapter: str, moves: bool) -> Iterator[nodes.paragraph]:
+def _figures(
+    app, here: str, chapter: str, interactive: bool
+) -> Iterator[nodes.paragraph]:
+    """The figures of a chapter, or the interactive ones alone."""
     for figure in app.env.get_doctree(chapter).findall(nodes.figure):
-        if figure["ids"] and any(figure.findall(explorable)) >= moves:
-            numbered = number(app.env, chapter, "figure", figure)
-            title = title_of(next(figure.findall(nodes.caption)))
-            if moves:
-                title = [nodes.Text(next(figure.findall(explorable))["label"])]
-            words = [nodes.Text(f"Figure {numbered}. "), *title]
-            yield nodes.paragraph(
-                "", "", _link(app, here, chapter, figure["ids"][0], words)
-            )
+        explorables = list(figure.findall(explorable))
+        if not figure["ids"] or (interactive and not explorables):
+            continue
+        title = title_of(next(figure.findall(nodes.caption)))
+        if interactive:
+            title = [nodes.Text(explorables[0]["label"])]
+        words = f"Figure {number(app.env, chapter, 'figure', figure)}. "
+        target = figure["ids"][0]
+        yield nodes.paragraph("", "", _link(app, here, chapter, target, words, title))
 
 
 def _exercises(app, here: str, chapter: str) -> Iterator[nodes.paragraph]:
@@ -90,33 +95,35 @@ def _exercises(app, here: str, chapter: str) -> Iterator[nodes.paragraph]:
         for node in document.findall(is_solution_node)
     }
     for exercise in document.findall(is_exercise_node):
-        numbered = number(app.env, chapter, "exercise", exercise)
+        n = number(app.env, chapter, "exercise", exercise)
         title = title_of(next(exercise.findall(nodes.paragraph)))
-        words = [nodes.Text(f"Exercise {numbered}. "), *title]
-        line = nodes.paragraph("", "")
-        line += _link(app, here, chapter, exercise["ids"][0], words)
+        target = exercise["ids"][0]
+        line = nodes.paragraph()
+        line += _link(app, here, chapter, target, f"Exercise {n}. ", title)
         if target := solutions.get(exercise["label"]):
-            answer = [nodes.Text(f"Solution to exercise {numbered}")]
-            line += [nodes.Text(" "), _link(app, here, chapter, target, answer)]
+            line += nodes.Text(" ")
+            line += _link(app, here, chapter, target, f"Solution to exercise {n}")
             line[-1]["classes"].append("list-of-solution")
         yield line
 
 
-def _link(app, here: str, chapter: str, target: str, words) -> nodes.reference:
-    inline = nodes.inline("", "", *words)
+def _link(
+    app, here: str, chapter: str, target: str, words: str, title=()
+) -> nodes.reference:
+    inline = nodes.inline("", "", nodes.Text(words), *title)
     return make_refnode(app.builder, here, chapter, target, inline)
 
 
 def title_of(node: nodes.Element) -> list[nodes.Node]:
-    """What the words of a figure or an exercise begin with in bold."""
+    """The bold text with which a caption or an exercise begins."""
     for bold in node.findall(nodes.strong):
         return [_plain(child) for child in bold.children]
-    logger.warning("this needs a title: begin it with words in bold", location=node)
+    logger.warning("this has no title: begin it with words in bold", location=node)
     return []
 
 
 def _plain(node: nodes.Node) -> nodes.Node:
-    """A copy without links, which would be links in a link, and without labels."""
+    """A copy without labels and links, for use inside a link."""
     if isinstance(node, (nodes.Text, nodes.math, nodes.literal)):
         return node.deepcopy()
     kind = (
@@ -125,25 +132,7 @@ def _plain(node: nodes.Node) -> nodes.Node:
     return kind("", "", *(_plain(child) for child in node.children))
 
 
-def begin(app: Sphinx) -> None:
-    if not hasattr(app.env, "list_pages"):
-        app.env.list_pages = set()
-
-
-def forget(app: Sphinx, env, docname: str) -> None:
-    env.list_pages.discard(docname)
-
-
-def outdated(app: Sphinx, env, added, changed, removed) -> set[str]:
-    """Write the lists again whenever a page has changed that they may list."""
-    pages = getattr(env, "list_pages", set()) & env.found_docs
-    return pages if added or changed or removed else set()
-
-
 def setup(app: Sphinx) -> None:
     app.add_node(list_of)
     app.add_directive("list-of", ListOf)
-    app.connect("builder-inited", begin)
-    app.connect("env-purge-doc", forget)
-    app.connect("env-get-outdated", outdated)
     app.connect("doctree-resolved", fill)

@@ -1,8 +1,8 @@
-"""Set the mathematics at build time, so that a page needs no script for it.
+"""Render formulas with KaTeX at build time, so that a page needs no script for them.
 
-KaTeX (MIT licence, in ``katex/``) runs here, inside the V8 that the package
-mini-racer carries: no Node.js, no network. It writes HTML for the eye and MathML
-for screen readers; a formula that it cannot set fails the build.
+KaTeX (MIT licence, in ``katex/``) runs in the V8 engine that the package mini-racer
+contains, without Node.js. It writes HTML to be seen, and MathML for screen readers. A
+formula that it cannot render fails the build.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def render(formula: str, display: bool) -> str:
     Raises
     ------
     ValueError
-        If KaTeX cannot set it, or LaTeX could not.
+        If KaTeX cannot render it, or knows that LaTeX could not.
     """
     options = {"displayMode": display, "throwOnError": True, "strict": "error"}
     call = f"katex.renderToString({json.dumps(formula)}, {json.dumps(options)})"
@@ -47,8 +47,8 @@ def render(formula: str, display: bool) -> str:
         raise ValueError(str(error).strip().splitlines()[0]) from error
 
 
-def _set(node: nodes.Element, formula: str, display: bool) -> str:
-    """The formula as set; where that fails, its source and a warning."""
+def _html(node: nodes.Element, formula: str, display: bool) -> str:
+    """The rendered formula; where that fails, its source and a warning."""
     try:
         return render(formula, display)
     except ValueError as error:
@@ -64,7 +64,7 @@ def close(app: Sphinx, exception) -> None:
 
 
 def visit_math(self, node: nodes.math) -> None:
-    self.body.append(f'<span class="math">{_set(node, node.astext(), False)}</span>')
+    self.body.append(f'<span class="math">{_html(node, node.astext(), False)}</span>')
     raise nodes.SkipNode
 
 
@@ -74,7 +74,7 @@ def visit_displaymath(self, node: nodes.math_block) -> None:
     if "\\\\" in formula and "\\begin" not in formula:
         formula = f"\\begin{{aligned}}{formula}\\end{{aligned}}"
     self.body.append(self.starttag(node, "div", CLASS="math-block"))
-    self.body.append(_set(node, formula, True))
+    self.body.append(_html(node, formula, True))
     if node["number"]:
         number = get_node_equation_number(self, node)
         self.body.append(f'<span class="eqno">({number})')

@@ -1,13 +1,14 @@
-"""The index of terms: each with its definition, and the sections that treat it.
+"""The index of terms: where each term is defined, and the sections that treat it.
 
-Its entries are those of the directive ``{index}``, below the title of a section, and
-the terms of the glossary. Sphinx's own index would number the places of a term; ours
-names them: the title of the section, and of the chapter that it is in. A search for a
-term finds the same places, before whatever else has the word in it.
+Its entries come from the directive ``{index}`` below the title of a section, and from
+the glossary. Sphinx's own index numbers the places of a term; ours gives the titles of
+the section and of its chapter. A search for a term lists these places first.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
+from itertools import groupby
 from typing import NamedTuple
 
 from docutils import nodes
@@ -17,68 +18,58 @@ from sphinx.util.nodes import clean_astext
 
 from _sphinx.contents import chapters
 
-#: What the index is called, in the table of contents too.
 TITLE = "Index of terms"
 DEFINITION = "Definition"
-#: What the name of a place in the glossary begins with.
-DEFINED = "term-"
+#: Prefix of the glossary's identifiers.
+GLOSSARY = "term-"
 
 
 class Place(NamedTuple):
-    """Where a term is treated: an address seen from the index, and its titles."""
+    """Where a term is treated: the address, seen from the index, and its titles."""
 
     uri: str
     section: str
     chapter: str = ""
 
 
-def remember(app: Sphinx, doctree: nodes.document) -> None:
-    """Let each entry of the index lead to the section that it stands in."""
-    found = app.env.index_sections[app.env.docname] = {}
+def point_to_sections(app: Sphinx, doctree: nodes.document) -> None:
+    """Let each entry of the index lead to the section that it is in."""
     entries = []
     for index in doctree.findall(addnodes.index):
         section = index
         while not isinstance(section, nodes.section):
             section = section.parent
-        place = section["ids"][0]
         for number, (kind, term, target, main, key) in enumerate(index["entries"]):
-            if not target.startswith(DEFINED):
-                # The search puts what is not "main" behind all the rest.
-                target, main = place, "main"
-                found[place] = clean_astext(section[0])
+            if not target.startswith(GLOSSARY):
+                # The search puts entries that are not "main" last.
+                target, main = section["ids"][0], "main"
             index["entries"][number] = kind, term, target, main, key
         entries += index["entries"]
     app.env.domains["index"].entries[app.env.docname] = entries
 
 
-def begin(app: Sphinx) -> None:
-    if not hasattr(app.env, "index_sections"):
-        app.env.index_sections = {}
-
-
-def forget(app: Sphinx, env, docname: str) -> None:
-    env.index_sections.pop(docname, None)
-
-
 def add_to_contents(app: Sphinx, doctree: nodes.document) -> None:
-    """A line for the index, at the end of the table of contents."""
+    """Add the index to the end of the table of contents."""
     if app.env.docname == app.config.root_doc:
         last = list(doctree.findall(addnodes.toctree))[-1]
         last["entries"].append((TITLE, "genindex"))
 
 
 def show(app: Sphinx, pagename, templatename, context, doctree) -> None:
-    """Give the index's own template the terms and their places."""
+    """Give the index's template the terms and their places."""
     if pagename == "genindex":
         context["title"] = TITLE
-        context["term_index"] = named(app.env, context["genindexentries"])
+        found = terms(app.env, app.builder.get_relative_uri)
+        order = sorted(found.items(), key=lambda entry: entry[0].casefold())
+        letters = groupby(order, lambda entry: entry[0][0].upper())
+        context["term_index"] = [(letter, list(group)) for letter, group in letters]
 
 
 def complete_search(app: Sphinx) -> list:
-    """Give the search the terms of the pages that this build has not written.
+    """Index the pages for the search that this build has not written.
 
-    Sphinx keeps them in its environment, which it has saved by the time that it
-    collects them: without this, a second build would forget those of the first.
+    Sphinx collects their terms in its environment after it has saved it; without
+    this, the search of a second build would not have those of the first.
     """
     indexer = getattr(app.builder, "indexer", None)
     if indexer is not None:
@@ -88,54 +79,39 @@ def complete_search(app: Sphinx) -> list:
     return []
 
 
-def named(env, index) -> list[tuple[str, list[tuple[str, list[Place]]]]]:
-    """Sphinx's index, letter by letter, with places that have names.
+def terms(env, relative_uri) -> dict[str, list[Place]]:
+    """For each term, its definition first, and then sections in the book's order.
 
     Raises
     ------
     ValueError
-        If an entry has others below it, for which the template has no room.
+        If an entry has sub-entries, which the template does not show.
     """
-    order = {docname: number for number, docname in enumerate(chapters(env))}
-    letters = []
-    for letter, entries in index:
-        terms = []
-        for term, (links, below, _) in entries:
-            if below:
-                raise ValueError(f"the index has no room for {list(below)} of {term}")
-            uris = sorted((uri for _, uri in links), key=lambda uri: _rank(uri, order))
-            places = dict.fromkeys(_place(env, uri) for uri in uris)
-            terms.append((term, list(places)))
-        letters.append((letter, terms))
-    return letters
-
-
-def _rank(uri: str, order: dict[str, int]) -> tuple[bool, int]:
-    """The definition first, then sections in the order of the book."""
-    docname, target = _parts(uri)
-    return not target.startswith(DEFINED), order[docname]
-
-
-def _parts(uri: str) -> tuple[str, str]:
-    page, _, target = uri.partition("#")
-    return page.removesuffix(".html"), target
-
-
-def _place(env, uri: str) -> Place:
-    docname, target = _parts(uri)
-    if target.startswith(DEFINED):
-        return Place(uri, DEFINITION)
-    title = env.index_sections[docname][target]
-    chapter = clean_astext(env.titles[docname])
-    return Place(uri, title, "" if title == chapter else chapter)
+    found = defaultdict(list)
+    for docname in chapters(env):
+        chapter = clean_astext(env.titles[docname])
+        # The title of the page itself has no anchor.
+        titles = {
+            link["anchorname"].removeprefix("#"): clean_astext(link)
+            for link in env.tocs[docname].findall(nodes.reference)
+        }
+        for kind, term, target, _, _ in env.domains["index"].entries[docname]:
+            if kind != "single" or ";" in term:
+                raise ValueError(f"{docname}: the index has no room for {term!r}")
+            uri = f"{relative_uri('genindex', docname)}#{target}"
+            if target.startswith(GLOSSARY):
+                found[term].insert(0, Place(uri, DEFINITION))
+            elif target in titles:
+                found[term].append(Place(uri, titles[target], chapter))
+            else:
+                found[term].append(Place(uri, chapter))
+    return {term: list(dict.fromkeys(places)) for term, places in found.items()}
 
 
 def setup(app: Sphinx) -> None:
-    app.connect("builder-inited", begin)
-    app.connect("env-purge-doc", forget)
-    app.connect("doctree-read", remember)
-    # After the contents of _toc.yml are there, and before they are collected.
+    app.connect("doctree-read", point_to_sections)
+    # After _toc.yml's contents have been added, and before Sphinx collects them.
     app.connect("doctree-read", add_to_contents, priority=400)
     app.connect("html-page-context", show)
-    # The last time to be asked before the search's index is written.
+    # The last event before Sphinx writes the search index.
     app.connect("html-collect-pages", complete_search)

@@ -20,6 +20,8 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.fileutil import copy_asset
 
+from _sphinx.events import when_html_is_built
+
 logger = logging.getLogger(__name__)
 
 #: Where the scripts are, and where the site has them, seen from its root.
@@ -85,15 +87,14 @@ def load(app: Sphinx, pagename, templatename, context, doctree) -> None:
     context["later_scripts"].append(f"{FOLDER}/cells.js")
 
 
-def copy(app: Sphinx, exception) -> None:
+def copy(app: Sphinx) -> None:
     """Copy the scripts; the Python part goes with the packages (``packages.py``)."""
-    if exception is None and app.builder.format == "html":
-        target = Path(app.outdir) / FOLDER
-        excluded = {"editor", "python", "tools"}
-        copy_asset(str(SCRIPTS), str(target), lambda path: Path(path).name in excluded)
+    target = Path(app.outdir) / FOLDER
+    excluded = {"editor", "python", "tools"}
+    copy_asset(str(SCRIPTS), str(target), lambda path: Path(path).name in excluded)
 
 
 def setup(app: Sphinx) -> None:
     app.add_post_transform(Tell)
     app.connect("html-page-context", load)
-    app.connect("build-finished", copy)
+    when_html_is_built(app, copy)

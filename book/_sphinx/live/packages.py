@@ -22,6 +22,7 @@ from packaging.requirements import Requirement
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
+from _sphinx.events import when_html_is_built
 from _sphinx.live import pyodide_lock
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -170,11 +171,10 @@ def publish(folder: Path, pyodide: Path | None) -> None:
     (folder / "files.json").write_text(json.dumps(listed, indent=1))
 
 
-def finish(app: Sphinx, exception) -> None:
-    if exception is None and app.builder.format == "html":
-        pyodide = os.environ.get("BOOK_PYODIDE")
-        publish(Path(app.outdir) / FOLDER, Path(pyodide) if pyodide else None)
+def finish(app: Sphinx) -> None:
+    pyodide = os.environ.get("BOOK_PYODIDE")
+    publish(Path(app.outdir) / FOLDER, Path(pyodide) if pyodide else None)
 
 
 def setup(app: Sphinx) -> None:
-    app.connect("build-finished", finish)
+    when_html_is_built(app, finish)

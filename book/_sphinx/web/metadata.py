@@ -1,109 +1,125 @@
-"""What a page says of itself to machines: to search engines, and where it is shared.
+"""Describe each page to search engines and to services where a link to it is shared.
 
-Tags of the Open Graph for cards, JSON-LD in the words of schema.org, a canonical
-address, ``sitemap.xml`` and ``robots.txt``. What needs the site's absolute address is
-left out where `hosting.site` knows none. (Search engines read ``robots.txt`` at the top
-of a host alone: elsewhere the map can be handed to them by hand.)
+The head of a page gets its description, Open Graph tags for the card of a shared link,
+and linked data in the terms of schema.org. Tags with an absolute address are written
+only where `hosting.site` knows the address of the site.
+
+The packages for this fall short here. sphinxext-opengraph (0.13) ignores the
+description in a page's front matter and cuts the page's first words off after 200
+characters, and without an address of the site it writes a relative ``og:url``; it has
+no linked data.
 """
 
 from __future__ import annotations
 
 from html import escape
 import json
-from pathlib import Path
-import re
 from urllib.parse import urljoin
 
+from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.util import logging
 
-from _sphinx.contents import chapters, chapters_with_exercises
-from _sphinx.web import description, hosting, social_card
+from _sphinx.contents import chapters_with_exercises
+from _sphinx.web import hosting, social_card
+
+logger = logging.getLogger(__name__)
 
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 SCHEMA = "https://schema.org"
-#: Pages that nobody should find by searching.
-HIDDEN = ("404", "search")
-#: What the book is about.
+#: Title and description of the pages that no source file describes.
+GENERATED = {
+    "404": (
+        "There is nothing here",
+        "There is no page at this address. Search the book, or open its front page.",
+    ),
+    "genindex": (
+        "Index of terms",
+        "Every term of the book from A to Z, with its definition and the sections that "
+        "treat it.",
+    ),
+    "search": (
+        "Search",
+        "Search the chapters of the book, its glossary and its reference pages.",
+    ),
+}
+#: Pages that search engines are asked to leave out.
+NOT_INDEXED = ("404", "search")
+#: The subjects of the book.
 SUBJECTS = ("hierarchical models", "Bayesian statistics", "partial pooling", "PyMC")
 
 
-def use_address(app: Sphinx, config) -> None:
-    """The site's address, for the theme's canonical links."""
+def set_site_address(app: Sphinx, config) -> None:
+    """Give Sphinx the site's address, from which it makes canonical links."""
     config.html_baseurl = hosting.site()
 
 
-def add(app: Sphinx, pagename, templatename, context, doctree) -> None:
-    """Put all of it in the head of a page."""
-    tags = context["metatags"]
-    if pagename in HIDDEN:
-        context["pageurl"] = None
-        context["metatags"] = tags + '<meta name="robots" content="noindex">\n'
-        return
-    title = re.sub(r"<[^>]*>", "", context["title"])
-    about = description.said(tags)
-    data = linked_data(app, pagename, title, about)
-    # Nothing in a script element ends it but its own end.
-    written = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
-    context["metatags"] = (
-        tags
-        + card(app.config.html_title, title, about, context["pageurl"])
-        + f'<script type="application/ld+json">{written}</script>\n'
+def describe(doctree: nodes.document) -> str:
+    """The description in a page's front matter (``myst: html_meta: description``)."""
+    for meta in doctree.findall(nodes.meta):
+        if meta.get("name") == "description":
+            return meta["content"]
+    logger.warning(
+        "this page needs a description: write one into its front matter, as "
+        "myst: html_meta: description",
+        location=doctree,
     )
+    return ""
 
 
-def card(book: str, title: str, about: str, address: str | None) -> str:
-    """The tags by which a link to a page is shown as a card."""
-    tags = {
+def add(app: Sphinx, pagename, templatename, context, doctree) -> None:
+    """Write a page's metadata into its head."""
+    tags = []
+    if pagename in GENERATED:
+        title, description = GENERATED[pagename]
+        tags.append(tag("name", "description", description))
+    elif doctree is not None:
+        # Sphinx has written the tag with the description already.
+        title, description = app.env.titles[pagename].astext(), describe(doctree)
+    else:
+        return
+    if pagename in NOT_INDEXED:
+        context["pageurl"] = None
+        tags.append(tag("name", "robots", "noindex"))
+    else:
+        tags += card(app.config.html_title, title, description, context["pageurl"])
+        data = linked_data(app, pagename, title, description)
+        # A "<" could otherwise end the script element.
+        written = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
+        tags.append(f'<script type="application/ld+json">{written}</script>')
+    context["metatags"] = context.get("metatags", "") + "\n".join(tags) + "\n"
+
+
+def tag(key: str, name: str, content: str) -> str:
+    return f'<meta {key}="{name}" content="{escape(content)}">'
+
+
+def card(book: str, title: str, description: str, address: str | None) -> list[str]:
+    """The Open Graph tags, by which a shared link is shown as a card."""
+    properties = {
         "og:type": "book" if title == book else "article",
         "og:site_name": book,
         "og:title": title,
-        "og:description": about,
+        "og:description": description,
         "og:locale": "en_GB",
     }
     if address:
-        tags |= {
+        properties |= {
             "og:url": address,
             "og:image": hosting.site() + social_card.NAME,
             "og:image:width": str(social_card.SIZE[0]),
             "og:image:height": str(social_card.SIZE[1]),
             "og:image:alt": social_card.ALT,
         }
-    lines = [f'<meta property="{k}" content="{escape(v)}">' for k, v in tags.items()]
     size = "summary_large_image" if address else "summary"
-    lines.append(f'<meta name="twitter:card" content="{size}">')
-    return "\n".join(lines) + "\n"
+    tags = [tag("property", name, content) for name, content in properties.items()]
+    return [*tags, tag("name", "twitter:card", size)]
 
 
-def linked_data(app: Sphinx, pagename: str, title: str, about: str) -> dict:
-    """A page in the words of schema.org."""
-    whole = book(app)
-    if pagename == app.config.root_doc:
-        parts = [
-            {"@type": "Chapter", "name": _title(app, name), **_url(app, name)}
-            for name in chapters_with_exercises(app.env)
-        ]
-        return {"@context": SCHEMA, **whole, "description": about, "hasPart": parts}
-    data = {
-        "@context": SCHEMA,
-        "@type": "WebPage",
-        "name": title,
-        "description": about,
-        "inLanguage": "en-GB",
-        **{key: whole[key] for key in ("author", "license", "isAccessibleForFree")},
-        **_url(app, pagename),
-        "isPartOf": whole,
-    }
-    if pagename in chapters_with_exercises(app.env):
-        data |= {
-            "@type": ["Chapter", "LearningResource"],
-            "position": chapters_with_exercises(app.env).index(pagename) + 1,
-            "learningResourceType": "textbook chapter with exercises",
-        }
-    return data
-
-
-def book(app: Sphinx) -> dict:
-    return {
+def linked_data(app: Sphinx, pagename: str, title: str, description: str) -> dict:
+    """Describe a page in the terms of schema.org."""
+    chapters = chapters_with_exercises(app.env)
+    book = {
         "@type": "Book",
         "name": app.config.html_title,
         "author": {"@type": "Organization", "name": app.config.author},
@@ -111,50 +127,46 @@ def book(app: Sphinx) -> dict:
         "inLanguage": "en-GB",
         "isAccessibleForFree": True,
         "about": list(SUBJECTS),
-        **_url(app, app.config.root_doc),
+        **address(app, app.config.root_doc),
     }
+    if pagename == app.config.root_doc:
+        parts = [
+            {
+                "@type": "Chapter",
+                "name": app.env.titles[name].astext(),
+                **address(app, name),
+            }
+            for name in chapters
+        ]
+        return {
+            "@context": SCHEMA, **book, "description": description, "hasPart": parts
+        }
+    data = {
+        "@context": SCHEMA,
+        "@type": "WebPage",
+        "name": title,
+        "description": description,
+        "inLanguage": "en-GB",
+        **{key: book[key] for key in ("author", "license", "isAccessibleForFree")},
+        **address(app, pagename),
+        "isPartOf": book,
+    }
+    if pagename in chapters:
+        data |= {
+            "@type": ["Chapter", "LearningResource"],
+            "position": chapters.index(pagename) + 1,
+            "learningResourceType": "textbook chapter with exercises",
+        }
+    return data
 
 
-def _title(app: Sphinx, docname: str) -> str:
-    return app.env.titles[docname].astext()
-
-
-def _url(app: Sphinx, docname: str) -> dict[str, str]:
+def address(app: Sphinx, docname: str) -> dict[str, str]:
+    """``{"url": ...}``, or nothing where the site's address is not known."""
     if not hosting.site():
         return {}
     return {"url": urljoin(hosting.site(), app.builder.get_target_uri(docname))}
 
 
-def write(app: Sphinx, exception) -> None:
-    """The map of the site, and where it is."""
-    if exception is not None or app.builder.format != "html":
-        return
-    out, address = Path(app.outdir), hosting.site()
-    (out / "sitemap.xml").unlink(missing_ok=True)
-    robots = "User-agent: *\nAllow: /\n"
-    if address:
-        pages = [*chapters(app.env), "genindex"]
-        found = [urljoin(address, app.builder.get_target_uri(page)) for page in pages]
-        (out / "sitemap.xml").write_text(sitemap(found), encoding="utf-8")
-        robots += f"\nSitemap: {address}sitemap.xml\n"
-    (out / "robots.txt").write_text(robots, encoding="utf-8")
-
-
-def sitemap(addresses: list[str]) -> str:
-    """The addresses as sitemaps.org wants them."""
-    lines = (f"  <url><loc>{escape(address)}</loc></url>" for address in addresses)
-    return "\n".join(
-        [
-            '<?xml version="1.0" encoding="utf-8"?>',
-            '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">',
-            *lines,
-            "</urlset>\n",
-        ]
-    )
-
-
 def setup(app: Sphinx) -> None:
-    app.connect("config-inited", use_address)
-    # After the description, which it repeats.
+    app.connect("config-inited", set_site_address)
     app.connect("html-page-context", add)
-    app.connect("build-finished", write)

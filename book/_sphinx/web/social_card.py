@@ -1,35 +1,31 @@
-"""The picture that is shown with a link to the book: its title, and its cover figure.
+"""The picture that is shown with a shared link: the book's title and cover figure.
 
-The cover figure is drawn anew by its own cell, in the size of a card. It is made only
-where the site's address is known, since a picture is linked by an absolute one.
+The cell that draws the cover figure runs again, in the size of a card. The card is
+made only where the site's address is known, since its link must be absolute.
+(The cards of sphinxext-opengraph hold words alone, in a typeface of their own.)
 """
 
 from __future__ import annotations
 
 from contextlib import redirect_stdout
-import hashlib
 from io import StringIO
 from pathlib import Path
-import tempfile
 
-from fontTools.ttLib import TTFont
-from matplotlib import font_manager
 from matplotlib import pyplot as plt
-from PIL import Image
 from sphinx.application import Sphinx
 
+from _sphinx.events import when_html_is_built
 from _sphinx.executing import chapter_cache
 from _sphinx.web import hosting
 from pooling import plots
 
 NAME = "card.png"
-SIZE = (1200, 630)
+SIZE = (1200, 630)  # pixels
 ALT = "Borrowing Strength: the effects of eight schools, from one for all to each alone"
-DPI = 100
 FIGURE = "fig-index-cover"
 FACE = Path("book/_theme/static/fonts/SourceSerif4-SemiBold.woff2")
 SUBTITLE = "Hierarchical Bayesian models, computed where they stand"
-#: The page's own, on a light screen.
+#: The colour of a light page.
 PAPER = "#fefdfb"
 
 
@@ -39,7 +35,7 @@ def cover(root: Path, docname: str) -> str:
     Raises
     ------
     ValueError
-        If no cell says that its figure is that one.
+        If the page has no cell with a figure of that name.
     """
     for cell in chapter_cache.read_notebook(root / f"{docname}.md").cells:
         figure = cell.metadata.get("mystnb", {}).get("figure", {})
@@ -48,48 +44,31 @@ def cover(root: Path, docname: str) -> str:
     raise ValueError(f"no cell of {docname}.md draws {FIGURE}")
 
 
-def draw(source: str, title: str, face: Path, path: Path) -> None:
-    """Run the cell, and set its figure under the title."""
-    with tempfile.TemporaryDirectory() as folder, plt.rc_context():
-        # Matplotlib reads no WOFF2.
-        font = TTFont(face)
-        font.flavor = None
-        font.save(Path(folder) / "title.ttf")
-        serif = font_manager.FontProperties(fname=Path(folder) / "title.ttf")
+def draw(source: str, title: str, path: Path) -> None:
+    """Run the cell, and save its figure below the title."""
+    with plt.rc_context():
         with redirect_stdout(StringIO()):
             exec(compile(source, FIGURE, "exec"), {})
         figure = plt.gcf()
-        # The title has the top of the card.
+        # The title has the top quarter of the card.
         figure.set_layout_engine("constrained", rect=(0.04, 0.03, 0.94, 0.71))
-        figure.set_size_inches(*(pixels / DPI for pixels in SIZE))
-        figure.set_facecolor(PAPER)
+        figure.set_size_inches(*(pixels / 100 for pixels in SIZE))
         figure.axes[0].set_title("")
-        ink = plots.PALETTE["ink"][0]
-        figure.text(0.05, 0.87, title, fontproperties=serif, fontsize=44, color=ink)
-        figure.text(0.05, 0.79, SUBTITLE, fontproperties=serif, fontsize=20, color=ink)
-        figure.savefig(path, dpi=DPI, facecolor=PAPER)
+        words = {"x": 0.05, "fontfamily": "serif", "color": plots.COLORS["ink"]}
+        figure.text(y=0.87, s=title, fontsize=44, weight="bold", **words)
+        figure.text(y=0.79, s=SUBTITLE, fontsize=20, **words)
+        figure.savefig(path, dpi=100, facecolor=PAPER, transparent=False)
         plt.close(figure)
-    with Image.open(path) as picture:
-        picture.convert("RGB").quantize(64).save(path, optimize=True)
 
 
-def write(app: Sphinx, exception) -> None:
-    if exception is not None or app.builder.format != "html":
-        return
+def write(app: Sphinx) -> None:
     card = Path(app.outdir) / NAME
-    if not hosting.site():
+    if hosting.site():
+        root, page = Path(app.srcdir), app.config.root_doc
+        draw(cover(root, page), app.config.html_title, card)
+    else:
         card.unlink(missing_ok=True)
-        return
-    root, title = Path(app.srcdir), app.config.html_title
-    source = cover(root, app.config.root_doc)
-    made_of = hashlib.sha256(repr((source, title, SUBTITLE, SIZE)).encode())
-    # Kept beside the pages, under a name that says what it was made of.
-    kept = Path(app.outdir).parent / ".card" / f"{made_of.hexdigest()[:16]}.png"
-    if not kept.exists():
-        kept.parent.mkdir(exist_ok=True)
-        draw(source, title, root / FACE, kept)
-    card.write_bytes(kept.read_bytes())
 
 
 def setup(app: Sphinx) -> None:
-    app.connect("build-finished", write)
+    when_html_is_built(app, write)

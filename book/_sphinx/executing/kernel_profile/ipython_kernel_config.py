@@ -1,11 +1,11 @@
-"""How the kernels that run the chapters differ from a reader's own: in print only."""
+"""Settings of the kernels that run the chapters, for results printed on a page."""
 
 from pathlib import Path
 
 c = get_config()  # noqa: F821 (IPython provides it)
 
-# startup.py says how a figure is drawn.
-c.InlineBackend.figure_formats = set()
+# Figures as SVG alone, without a PNG beside it.
+c.InlineBackend.figure_formats = {"svg"}
 # Kernels side by side would wait for each other's history.
 c.HistoryManager.enabled = False
 # It would warn that kernel and build talk over this machine's loopback.

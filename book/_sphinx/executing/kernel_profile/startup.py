@@ -1,13 +1,14 @@
-"""Run before a chapter's first cell, so that its output fits a printed page.
+"""Run before a chapter's first cell: no progress bars, and figures for a page.
 
-PyMC announces its sampler on stderr and animates its progress, which a page cannot
-show. Warnings stay: one of them is a finding, and fails the build. Figures are drawn
-in the colours of light and of dark pages.
+PyMC announces its sampler on stderr and animates its progress, which a page
+cannot. Warnings stay: each of them fails the build. Figures are written by
+`pooling.plots.svg`, so that they are dark on a dark page.
 """
 
 import functools
 import logging
 
+from IPython import get_ipython
 from matplotlib.figure import Figure
 import pymc
 
@@ -20,17 +21,9 @@ for _name in ("sample", "sample_prior_predictive", "sample_posterior_predictive"
 _find_map = functools.partial(pymc.find_MAP, progressbar=False)
 pymc.find_MAP = functools.update_wrapper(_find_map, pymc.find_MAP)
 
-
-def _drawing(figure: Figure, *, draw=plots.svg) -> str:
-    """The figure as SVG; an error, which fails the build, if it is in other colours."""
-    svg = draw(figure)
-    if "var(--" not in svg:
-        raise ValueError("a figure uses no colour of pooling.plots.PALETTE")
-    return svg
-
-
-_shell = get_ipython()  # noqa: F821 (IPython provides it)
-_shell.run_line_magic("matplotlib", "inline")
-_shell.display_formatter.formatters["image/svg+xml"].for_type(Figure, _drawing)
-del functools, logging, pymc, plots, Figure, _name, _silent, _find_map
-del _drawing, _shell
+# First IPython's own formatters, which would replace ours when pyplot is imported.
+get_ipython().run_line_magic("matplotlib", "inline")
+_formatters = get_ipython().display_formatter.formatters
+_formatters["image/svg+xml"].for_type(Figure, plots.svg)
+del functools, logging, pymc, get_ipython, Figure, plots
+del _name, _silent, _find_map, _formatters

@@ -1,0 +1,40 @@
+"""Helpers for what several parts do: finish a site, and follow every page's changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sphinx.application import Sphinx
+
+#: The key of `env.metadata` for pages that are made of other pages.
+MADE_OF_ALL_PAGES = "made_of_all_pages"
+
+
+def when_html_is_built(app: Sphinx, function: Callable[[Sphinx], None]) -> None:
+    """Call ``function(app)`` after a build without an error has written HTML.
+
+    Functions are called in the order in which they are given here.
+    """
+
+    def finish(app: Sphinx, exception: Exception | None) -> None:
+        if exception is None and app.builder.format == "html":
+            function(app)
+
+    app.connect("build-finished", finish)
+
+
+def depend_on_all_pages(env) -> None:
+    """Have the page that is being read, read again whenever any page has changed."""
+    env.metadata[env.docname][MADE_OF_ALL_PAGES] = True
+
+
+def outdated(app: Sphinx, env, added, changed, removed) -> set[str]:
+    """The pages that depend on all pages, if any page has changed."""
+    if not (added or changed or removed):
+        return set()
+    pages = {page for page, data in env.metadata.items() if MADE_OF_ALL_PAGES in data}
+    return pages & env.found_docs
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("env-get-outdated", outdated)
