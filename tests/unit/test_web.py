@@ -18,6 +18,7 @@ from PIL import Image
 import pytest
 from sphinx.application import Sphinx
 from sphinx.errors import ConfigError
+from sphinx.util.docutils import docutils_namespace
 from sphinx.util.inventory import InventoryFile
 import yaml
 
@@ -254,11 +255,13 @@ def build(tmp_path, monkeypatch):
             "redirect_html_template_file": str(template),
         }
         out = tmp_path / "out"
-        app = Sphinx(
-            source, None, out, tmp_path / "trees", "html", settings,
-            status=None, warning=None, freshenv=True,
-        )
-        app.build()
+        # Nodes that Sphinx makes known to docutils are forgotten afterwards.
+        with docutils_namespace():
+            app = Sphinx(
+                source, None, out, tmp_path / "trees", "html", settings,
+                status=None, warning=None, freshenv=True,
+            )
+            app.build()
         return out
 
     return build
