@@ -255,6 +255,7 @@ def build(tmp_path, monkeypatch):
             "redirect_html_template_file": str(template),
         }
         out = tmp_path / "out"
+        # Nodes that Sphinx makes known to docutils are forgotten afterwards.
         with docutils_namespace():
             app = Sphinx(
                 source, None, out, tmp_path / "trees", "html", settings,
