@@ -58,21 +58,15 @@ bench: .venv/test-installed
 	$(PIP) -r tests/requirements.txt
 	@touch .venv/test-installed
 
-# One universal file for every supported Python and platform, without the address
-# of any index; the tests' own needs apart, so that a reader does not install them.
-COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.12 \
-	--no-emit-index-url --no-annotate --no-header --quiet
+# One universal file for every supported Python and platform, without the address of any
+# index; and one with the tests' needs as well, which a reader does not install.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.12 --no-annotate \
+	--no-emit-index-url --custom-compile-command "make lock"
 
 lock: .venv/python
 	$(PIP) uv
-	{ echo "# Compiled from pyproject.toml by make lock. Python 3.12, 3.13 and 3.14."; \
-	  $(COMPILE) --extra book; \
-	  echo "# The book's own module. It says which Python it needs."; \
-	  echo "-e ."; } > requirements.new
-	{ echo "# What the tests need besides ../requirements.txt, by make lock."; \
-	  $(COMPILE) --extra book --extra test | grep -vxFf requirements.new; } \
-	  > tests/requirements.txt
-	mv requirements.new requirements.txt
+	$(COMPILE) requirements.in --output-file requirements.txt
+	$(COMPILE) tests/requirements.in --output-file tests/requirements.txt
 
 clean:
 	rm -rf _build

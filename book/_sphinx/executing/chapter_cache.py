@@ -27,7 +27,7 @@ INGREDIENTS = (
     "requirements.txt",
 )
 #: Pinned for the pages alone: no cell computes anything with these.
-PAGES_ONLY = (b"brotli==", b"tinycss2==", b"webencodings==")
+PAGES_ONLY = (b"brotli==", b"sphinx-", b"tree-sitter")
 #: The folder of all caches, below the folder of the build.
 FOLDER = ".cache"
 
