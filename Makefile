@@ -1,6 +1,7 @@
 # make book    build the book into _build/html (the first time installs all it needs)
 # make serve   look at it in a browser
 # make pdf     print the book into _build/pdf; the pages then offer it (needs Chromium)
+# make check   build, then check the style, the module and the executed chapters
 # make test    build, then run every test
 # make pyodide fetch the browser's Python into $(PYODIDE), for tests of live code, or
 #              to be served with the site: make book BOOK_PYODIDE=$(PYODIDE)
@@ -10,7 +11,7 @@
 # make clean   forget everything that was built; .venv stays
 
 .POSIX:
-.PHONY: book serve pdf test pyodide soak bench lock clean
+.PHONY: book serve pdf check test pyodide soak bench lock clean
 .DEFAULT_GOAL := book
 
 BIN = .venv/bin
@@ -32,9 +33,15 @@ pdf: book .venv/test-installed
 	PYTHONPATH=book $(BIN)/python -m _sphinx.downloads.pdf
 	$(BIN)/jupyter-book build . -W --keep-going -n -q
 
+# Files of tests run side by side, one a core.
+PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile
+
+check: book .venv/test-installed
+	$(PYTEST) tests/unit tests/book
+
 test: book .venv/test-installed
 	PYTHONPATH=book $(BIN)/python -m _sphinx.downloads.chromium
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 pyodide: .venv/installed
 	$(BIN)/python book/_sphinx/live/pyodide_lock.py fetch $(PYODIDE)
