@@ -30,6 +30,7 @@ from _sphinx.content.explorable import explorable
 from _sphinx.contents import chapters_with_exercises, exercises, number
 from _sphinx.downloads import wheel as wheel_builder
 from _sphinx.downloads.markdown import Markdown
+from _sphinx.events import when_html_is_built
 from _sphinx.executing import records
 from _sphinx.executing.parallel import executed
 from _sphinx.web import hosting
@@ -64,10 +65,8 @@ class Chapter(NamedTuple):
 # What is written
 
 
-def write(app: Sphinx, exception) -> None:
+def write(app: Sphinx) -> None:
     """All notebooks, the wheel that they install and the course's archive."""
-    if exception is not None or app.builder.format != "html":
-        return
     root, out = Path(app.srcdir), Path(app.outdir)
     found = list(read_chapters(app))
     if not found:
@@ -470,4 +469,4 @@ def add_buttons(app: Sphinx, pagename, templatename, context, doctree) -> None:
 
 def setup(app: Sphinx) -> None:
     app.connect("html-page-context", add_buttons)
-    app.connect("build-finished", write)
+    when_html_is_built(app, write)

@@ -14,6 +14,8 @@ import zipfile
 
 from sphinx.application import Sphinx
 
+from _sphinx.events import when_html_is_built
+
 NAME = "borrowing-strength"
 ARCHIVE = f"{NAME}.zip"
 #: In the site, and where `make pdf` leaves it, seen from the folder of the pages.
@@ -31,10 +33,8 @@ def look(app: Sphinx, config) -> None:
     config.pdf_is_there = (Path(app.outdir) / PRINTED).is_file()
 
 
-def write(app: Sphinx, exception) -> None:
+def write(app: Sphinx) -> None:
     """The PDF's copy, and then the archive, of all that the build has written."""
-    if exception is not None or app.builder.format != "html":
-        return
     out = Path(app.outdir)
     if app.config.pdf_is_there:
         shutil.copyfile(out / PRINTED, out / PDF)
@@ -80,4 +80,4 @@ def setup(app: Sphinx) -> None:
     # After the notebooks' own menu.
     app.connect("html-page-context", add_buttons)
     # After all that write anything when the build is finished.
-    app.connect("build-finished", write)
+    when_html_is_built(app, write)

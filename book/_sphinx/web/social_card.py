@@ -23,7 +23,6 @@ NAME = "card.png"
 SIZE = (1200, 630)  # pixels
 ALT = "Borrowing Strength: the effects of eight schools, from one for all to each alone"
 FIGURE = "fig-index-cover"
-FACE = Path("book/_theme/static/fonts/SourceSerif4-SemiBold.woff2")
 SUBTITLE = "Hierarchical Bayesian models, computed where they stand"
 #: The colour of a light page.
 PAPER = "#fefdfb"
