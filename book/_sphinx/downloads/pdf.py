@@ -13,11 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
-from io import BytesIO
-import os
 from pathlib import Path
 import posixpath
-import re
 import sys
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -25,13 +22,8 @@ from urllib.parse import unquote, urlsplit
 from bs4 import BeautifulSoup
 from bs4.element import Tag
 from playwright.sync_api import Browser, Page, sync_playwright
-from pypdf import PdfReader
-from pypdf.generic import (
-    DictionaryObject,
-    NameObject,
-    NumberObject,
-    TextStringObject,
-)
+from pypdf import PdfReader, PdfWriter
+from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 import yaml
 
 from _sphinx.downloads import chromium, offline_archive
@@ -357,13 +349,8 @@ def print_book(browser: Browser, site: Path, target: Path, root: Path = ROOT) ->
         page.pdf(path=draft, **PAPER)
         page.evaluate(NUMBER, places(PdfReader(draft)))
         page.pdf(path=draft, outline=True, tagged=True, **PAPER)
-    pdf = PdfReader(draft)
-    changed = _named(pdf, headings(text))
-    about, info = _config(root), pdf.trailer["/Info"]
-    info[NameObject("/Title")] = TextStringObject(about["title"])
-    info[NameObject("/Author")] = TextStringObject(about["author"])
-    _append(draft, pdf, [*changed, info])
-    os.replace(draft, target)
+    _name(draft, target, _config(root), headings(text))
+    draft.unlink()
     long_page.unlink()
 
 
@@ -373,51 +360,30 @@ def headings(long_page: str) -> list[tuple[int, str]]:
     return [(int(each.name[1]), " ".join(each.get_text().split())) for each in found]
 
 
-def _named(pdf: PdfReader, titles: list[tuple[int, str]]) -> list[DictionaryObject]:
-    """The entries of the outline, with the words of their headings.
+def _name(draft: Path, target: Path, about: dict, titles: list) -> None:
+    """Write the PDF with its title, its author, and bookmarks as its headings say.
 
     Chromium says a title twice that it has set twice, and joins the words between
     which it breaks a line.
     """
-
-    def below(parent: DictionaryObject) -> Iterator[DictionaryObject]:
-        entry = parent.get("/First")
-        while entry is not None:
-            entry = entry.get_object()
-            yield entry
-            yield from below(entry)
-            entry = entry.get("/Next")
-
-    entries = list(below(pdf.trailer["/Root"]["/Outlines"]))
+    # What is changed is added at the end: to write all anew would take longer than
+    # to print it.
+    writer = PdfWriter(draft, incremental=True)
+    entries = _below(writer.root_object["/Outlines"])
     for entry, (_, title) in zip(entries, titles, strict=True):
         entry[NameObject("/Title")] = TextStringObject(title)
-    return entries
+    writer.add_metadata({"/Title": about["title"], "/Author": about["author"]})
+    writer.write(target)
 
 
-def _append(path: Path, pdf: PdfReader, changed: list[DictionaryObject]) -> None:
-    """Write objects anew at the end of their file, which is how a PDF is changed.
-
-    To write all of it again would take longer than to print it.
-    """
-    content = path.read_bytes()
-    start = int(re.findall(rb"startxref\s+(\d+)", content)[-1])
-    out, table = BytesIO(), BytesIO()
-    for each in changed:
-        number = each.indirect_reference.idnum
-        table.write(b"%d 1\n%010d 00000 n \n" % (number, len(content) + out.tell()))
-        out.write(b"%d 0 obj\n" % number)
-        each.write_to_stream(out)
-        out.write(b"\nendobj\n")
-    kept = ("/Size", "/Root", "/Info")
-    trailer = DictionaryObject(
-        {NameObject(key): pdf.trailer.raw_get(key) for key in kept}
-    )
-    trailer[NameObject("/Prev")] = NumberObject(start)
-    end = len(content) + out.tell()
-    out.write(b"xref\n" + table.getvalue() + b"trailer\n")
-    trailer.write_to_stream(out)
-    out.write(b"\nstartxref\n%d\n%%%%EOF\n" % end)
-    path.write_bytes(content + out.getvalue())
+def _below(parent: DictionaryObject) -> Iterator[DictionaryObject]:
+    """The entries of an outline, in their order."""
+    entry = parent.get("/First")
+    while entry is not None:
+        entry = entry.get_object()
+        yield entry
+        yield from _below(entry)
+        entry = entry.get("/Next")
 
 
 @contextmanager
