@@ -1,0 +1,57 @@
+"""Every page says which scripts it may run, and keeps to it."""
+
+from bs4 import BeautifulSoup
+import pytest
+
+from built import SITE, pages
+
+#: Written by Jupyter Book, and only leads to the first page.
+REDIRECT = "index.html"
+PAGES = [page for page in pages() if page != REDIRECT]
+
+
+def policy(page: str) -> dict[str, list[str]]:
+    """The sources that the policy of a page allows, by directive."""
+    text = (SITE / page).read_text(encoding="utf-8")
+    head = BeautifulSoup(text, "html.parser").head
+    (found,) = head.select('meta[http-equiv="Content-Security-Policy"]')
+    directives = (each.split() for each in found["content"].split(";"))
+    return {name: sources for name, *sources in directives}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_allows_no_script_but_the_site_s_and_those_it_names(page):
+    found = policy(page)
+    scripts = found.get("script-src", found["default-src"])
+    assert scripts and "*" not in scripts
+    assert not {"'unsafe-inline'", "'unsafe-eval'", "data:", "https:"} & set(scripts)
+    # Nothing that runs stands before the policy.
+    text = (SITE / page).read_text(encoding="utf-8")
+    assert text.index("Content-Security-Policy") < text.index("<script")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_breaks_its_policy_nowhere(page, window):
+    with window("wide") as visit:
+        visit.page.add_init_script(
+            """globalThis.violations = [];
+            document.addEventListener("securitypolicyviolation", (event) =>
+                violations.push(`${event.violatedDirective}: ${event.blockedURI}`));"""
+        )
+        visit.open(page)
+        assert visit.page.evaluate("violations") == []
+
+
+def test_a_script_in_a_page_is_refused(window):
+    """The event that the test above waits for does come."""
+    with window("wide") as visit:
+        page = visit.open("book/index.html")
+        found = page.evaluate("""() => new Promise((done) => {
+            document.addEventListener("securitypolicyviolation", (event) =>
+                done(event.violatedDirective));
+            const script = document.createElement("script");
+            script.textContent = "globalThis.ran = true";
+            document.head.append(script);
+        })""")
+        assert found == "script-src-elem"
+        assert page.evaluate("globalThis.ran") is None
