@@ -98,7 +98,8 @@ def test_a_quarter_and_more_of_the_counties_have_a_hole(value, radon):
 
 def test_flat_fails_without_a_divergence(by_name, numbers, value):
     flat = by_name["flat"]
-    assert set(flat["failures"]) == {"rhat", "ess"} == set(flat["expect"])
+    expected = {"treedepth", "rhat", "ess"}
+    assert set(flat["failures"]) == expected == set(flat["expect"])
     assert flat["divergences"] == 0
     assert numbers["tp-flat-divergences"]["text"] == "none"
     assert flat["rhat"] > 2 and value("tp-flat-rhat") > 1.1

@@ -123,7 +123,8 @@ def test_nothing_is_fetched_before_it_is_asked_for(window):
         assert ours == ["live.css"]
         asked.clear()
         visit.act()
-        assert [url.rpartition("/live/")[2] for url in asked] == ["cells.js"]
+        ours = [url.rpartition("/live/")[2] for url in asked if "/live/" in url]
+        assert ours == ["cells.js"]
         # Coming near is not asking, for one who never ran anything.
         visit.cell(2).button("Run cell 2").hover()
         visit.cell(2).button("Run cell 2").focus()

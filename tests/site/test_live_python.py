@@ -309,6 +309,8 @@ def agree(page) -> None:
 
 def test_without_a_network_the_page_says_so_and_stays(visit):
     page = visit(EIGHT, fresh=True)
+    # The scripts of the cells come a little after the page.
+    page.get_by_role("button", name="Run cell 1", exact=True).wait_for()
     page.evaluate("import('/live/runtime.js')")
     page.context.set_offline(True)
     press(page, "Run cell 1")
