@@ -3,8 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from pooling.exact import _check
+
+_ROUNDING = 1e-13  # a difference below this share of the numbers is rounding
 
 
 class Groups(NamedTuple):
@@ -20,6 +23,7 @@ class Groups(NamedTuple):
     z_mean: np.ndarray  # (J, p + 1) means of the columns in each group
     within: np.ndarray  # (p + 1, p + 1) products of deviations from those means
     sizes: np.ndarray  # (U,) the sizes that occur
+    size_index: np.ndarray  # (J,) which of them a group has
     groups_of_size: np.ndarray  # (U,)
     between: np.ndarray  # (U, p + 1, p + 1) products of means, summed over a size
     offset: np.ndarray  # (p,) least-squares coefficients, of the columns of X
@@ -32,42 +36,72 @@ class Groups(NamedTuple):
 
 
 def summarise(y, code, labels, x):
-    """Reduce rows to `Groups`."""
-    scale = np.sqrt(np.mean(x**2, axis=0))
-    scale[scale == 0] = 1.0
-    offset = np.linalg.lstsq(x / scale, y, rcond=None)[0] / scale
-    residual = y - x @ offset
-    if np.abs(residual).max() <= 1e-13 * np.abs(y).max(initial=0):
+    """Reduce rows to `Groups`, in a time proportional to the number of rows.
+
+    ``x`` has shape (N, p), or is None for a constant alone.
+    """
+    constant = x is None
+    if constant:
+        scale, offset = np.ones(1), np.mean(y, keepdims=True)
+        residual = y - offset
+    else:
+        scale = np.sqrt(np.mean(x**2, axis=0))
+        scale[scale == 0] = 1.0
+        offset = _least_squares(x / scale, y) / scale
+        residual = y - x @ offset
+    largest = np.abs(y).max()
+    if np.abs(residual).max() <= _ROUNDING * largest:
         residual = np.zeros_like(y)
-    z = np.column_stack([x / scale, residual])
     count = np.bincount(code)
-    z_mean = (
-        np.stack([np.bincount(code, each) for each in z.T], axis=1) / count[:, None]
-    )
-    deviation = z - z_mean[code]
-    # A column that is constant in a group deviates from its mean by rounding only.
-    size = np.abs(z).max(axis=0)
-    deviation[np.abs(deviation) <= 1e-13 * size] = 0.0
-    sizes, which, groups_of_size = np.unique(
-        count, return_inverse=True, return_counts=True
-    )
-    between = np.zeros((len(sizes), z.shape[1], z.shape[1]))
-    for u in range(len(sizes)):
-        means = z_mean[which == u]
-        between[u] = means.T @ means
-    sd = np.sqrt(np.mean(residual**2))
+    columns = [] if constant else [each / s for each, s in zip(x.T, scale, strict=True)]
+    means, deviations = [], []
+    for each in [*columns, residual]:
+        mean = np.bincount(code, each) / count
+        deviation = each - mean[code]
+        # A column that is constant in a group deviates from its mean by rounding.
+        deviation[np.abs(deviation) <= _ROUNDING * np.abs(each).max()] = 0.0
+        means.append(mean)
+        deviations.append(deviation)
+    within = np.array([[a @ b for b in deviations] for a in deviations])
+    if constant:
+        means.insert(0, np.ones(len(count)))
+        within = np.pad(within, ((1, 0), (1, 0)))
+    groups_of_size = np.bincount(count)
+    sizes = np.flatnonzero(groups_of_size)
+    which = np.searchsorted(sizes, count)
+    between = np.empty((len(sizes), len(means), len(means)))
+    for i, a in enumerate(means):
+        for j, b in enumerate(means):
+            between[:, i, j] = np.bincount(which, a * b)
+    sd = np.sqrt(residual @ residual / len(y))
     return Groups(
         labels=labels,
         count=count,
-        z_mean=z_mean,
-        within=deviation.T @ deviation,
+        z_mean=np.stack(means, axis=1),
+        within=within,
         sizes=sizes.astype(float),
-        groups_of_size=groups_of_size,
+        size_index=which,
+        groups_of_size=groups_of_size[sizes],
         between=between,
         offset=offset,
         scale=scale,
-        residual_sd=float(sd) if sd > 0 else float(np.abs(y).max(initial=0)) or 1.0,
+        residual_sd=float(sd) if sd > 0 else float(largest) or 1.0,
     )
+
+
+def _least_squares(x, y):
+    """Coefficients of least squares, from the triangle of a QR decomposition."""
+    triangle = np.linalg.qr(np.column_stack([x, y]), mode="r")
+    p = x.shape[1]
+    return np.linalg.lstsq(triangle[:, :p], triangle[:, p], rcond=None)[0]
+
+
+def rank(x):
+    """Number of independent columns of ``x`` (N, p)."""
+    x = x / np.maximum(np.abs(x).max(axis=0), 1e-300)
+    triangle = np.linalg.qr(x, mode="r")
+    rounding = max(x.shape) * np.finfo(float).eps
+    return int(np.linalg.matrix_rank(triangle, rtol=rounding))
 
 
 def encode(name, group, rows):
@@ -76,72 +110,129 @@ def encode(name, group, rows):
     Raises
     ------
     ValueError
-        If a label is missing, or a category has no rows.
+        If a label is missing or of no usable kind, or a category has no rows.
     """
-    values = getattr(group, "cat", group)
-    categories = getattr(values, "categories", None)
+    categorical = getattr(group, "cat", group)
+    categories = getattr(categorical, "categories", None)
+    if categories is not None:
+        code = np.asarray(categorical.codes)
+        _check_length(name, code, rows)
+        _check_none_missing(name, code < 0)
+        count = np.bincount(code, minlength=len(categories))
+        without = categories[count == 0].tolist()
+        if without:
+            raise ValueError(
+                f"{name} has groups with no rows: "
+                f"{', '.join(map(repr, without[:5]))}"
+                f"{' and more' if len(without) > 5 else ''}; drop them with "
+                "remove_unused_categories()"
+            )
+        return code.astype(np.intp), np.asarray(categories)
     label = as_labels(name, group)
+    _check_length(name, label, rows)
+    if label.dtype.kind in "biu":
+        low, high = int(label.min()), int(label.max())
+        if high - low <= 4 * rows:
+            shifted = (label.astype(object) if high > 2**62 else label) - low
+            shifted = shifted.astype(np.intp)
+            present = np.bincount(shifted) > 0
+            code = (np.cumsum(present) - 1)[shifted]
+            return code, (np.flatnonzero(present) + low).astype(label.dtype)
+    code, found = pd.factorize(label)
+    try:
+        order = np.argsort(found, kind="stable")
+    except TypeError:
+        raise ValueError(
+            f"{name} must have labels that can be sorted, not of several kinds"
+        ) from None
+    place = np.empty(len(order), np.intp)
+    place[order] = np.arange(len(order))
+    return place[code], np.asarray(found)[order]
+
+
+def _check_length(name, label, rows):
     if label.shape != (rows,):
         raise ValueError(
             f"{name} must have one label a row, {rows} in all; "
             f"its shape is {label.shape}"
         )
-    found, code = np.unique(label, return_inverse=True)
-    if categories is None:
-        return code, found
-    categories = np.asarray(categories)
-    without = [c for c in categories if c not in set(found.tolist())]
-    if without:
-        raise ValueError(
-            f"{name} has groups with no rows: {', '.join(map(repr, without[:5]))}"
-            f"{' and more' if len(without) > 5 else ''}; drop them with "
-            "remove_unused_categories()"
-        )
-    place = {c: i for i, c in enumerate(categories.tolist())}
-    return np.array([place[f] for f in found.tolist()])[code], categories
 
 
-def as_labels(name, group):
-    """A group's labels as a one-dimensional array without missing values."""
-    label = np.asarray(group)
-    if label.size == 0:
-        raise ValueError(f"{name} must not be empty")
-    if label.dtype.kind == "f":
-        missing = ~np.isfinite(label)
-    elif label.dtype.kind == "O":
-        missing = np.array([v is None or v != v for v in label.ravel()]).reshape(
-            label.shape
-        )
-        if not missing.any():
-            label = label.astype(str) if isinstance(label.flat[0], str) else label
-    else:
-        missing = np.zeros(label.shape, bool)
+def _check_none_missing(name, missing):
     if missing.any():
         at = int(np.flatnonzero(missing)[0])
         raise ValueError(
             f"{name} must have no missing labels, but {name}[{at}] is missing"
         )
+
+
+def as_labels(name, group):
+    """A group's labels as an array without missing values."""
+    if np.ma.isMaskedArray(group) and np.ma.getmaskarray(group).any():
+        _check_none_missing(name, np.ma.getmaskarray(group).ravel())
+    try:
+        label = np.asarray(group)
+    except ValueError:
+        raise ValueError(f"{name} must have one label a row") from None
+    if label.size == 0:
+        raise ValueError(f"{name} must not be empty")
+    if label.dtype.kind not in "biufOUSMm":
+        raise ValueError(
+            f"{name} must have labels such as whole numbers or strings, "
+            f"not of type {label.dtype}"
+        )
+    if label.dtype.kind not in "biu":
+        missing = pd.isna(label.ravel())
+        if label.dtype.kind == "f":
+            missing |= np.isinf(label.ravel())
+        _check_none_missing(name, missing)
+    if label.dtype.kind == "O":
+        kinds = {type(v) for v in label.ravel()}
+        if any(not issubclass(k, (str, bytes, int, float, np.generic)) for k in kinds):
+            # Dates and other labels that pandas can hold.
+            try:
+                pd.Index(label.ravel()).is_unique  # noqa: B018
+            except TypeError:
+                raise ValueError(
+                    f"{name} must have labels such as whole numbers or strings"
+                ) from None
     return label
 
 
 def match(name, group, labels):
     """Positions of ``group`` among ``labels``; -1 for a group that is not there."""
-    place = {c: i for i, c in enumerate(np.asarray(labels).tolist())}
-    return np.array([place.get(v, -1) for v in as_labels(name, group).ravel().tolist()])
+    return pd.Index(labels).get_indexer(pd.Index(as_labels(name, group).ravel()))
 
 
 def design(name, x, rows):
-    """Columns of predictors, (rows, p), and what they are called."""
+    """Columns of predictors (rows, p), or None, and what they are called."""
     if x is None:
-        return np.ones((rows, 1)), np.array(["intercept"])
-    array = _check.real_array(name, x, ndim_min=1)
-    array = array[:, None] if array.ndim == 1 else array
+        return None, np.array(["intercept"])
+    columns = getattr(x, "columns", None)
+    if columns is not None:
+        if not len(columns):
+            raise ValueError(f"{name} must have a column")
+        array = np.column_stack(
+            [
+                _check.real_array(f"{name}[{c!r}]", x.iloc[:, i], boolean=True)
+                for i, c in enumerate(columns)
+            ]
+        )
+    else:
+        array = _check.real_array(name, x, ndim_min=1, boolean=True)
+        array = array[:, None] if array.ndim == 1 else array
     if array.ndim != 2 or len(array) != rows:
         raise ValueError(
             f"{name} must have shape ({rows},) or ({rows}, p), one row a value of y; "
             f"its shape is {array.shape}"
         )
-    columns = getattr(x, "columns", None)
+    size = np.abs(array).max(axis=0)
+    _check.ordinary_size(f"a column of {name}", size[size > 0])
     if columns is None:
-        return array, np.arange(array.shape[1])
-    return array, np.asarray(columns)
+        columns = np.arange(array.shape[1])
+        if isinstance(x, pd.Series) and isinstance(x.name, str):
+            columns = [x.name]
+    columns = pd.Index(columns)
+    if not columns.is_unique:
+        raise ValueError(f"{name} must have columns of different names")
+    return array, columns.to_numpy()

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pooling.exact import _quadrature
+
 # Beyond these limits of log(tau / unit) nothing is looked at; squares of the
 # exponentials are still ordinary floating-point numbers.
 FARTHEST = 300.0
@@ -121,6 +123,28 @@ class ScalePrior:
         """An error unless the density is positive somewhere."""
         self._scan(unit)
 
+    def log_mass(self, unit):
+        """Log of the integral over positive numbers: 0 if it is normalised there.
+
+        Raises
+        ------
+        ValueError
+            If the integral is infinite.
+        """
+        try:
+            survey = self.survey(unit, -1.0, 1.0, 0)
+        except ValueError:
+            raise ValueError(
+                f"log_evidence needs proper priors, but {self.name} has no finite "
+                "integral"
+            ) from None
+
+        def log_f(row, x):
+            return self.logpdf(np.exp(x) * unit) + x + np.log(unit)
+
+        mass = _quadrature.integrate(_quadrature.powers(log_f, (0,)), survey.edges, 1)
+        return mass.log_totals[0, 0]
+
     def landmarks(self):
         """Points (any scale) that the first panels should not straddle blindly."""
         points = [*self.bounds()]
@@ -176,7 +200,7 @@ class ScalePrior:
         start = _first_above(log_f[x <= low], x[x <= low])
         stop = -_first_above(falling[x >= high][::-1], -x[x >= high][::-1])
         edges = self._edges(unit, min(start, low), max(stop, high), low, high)
-        return Survey(edges, moments, infinite)
+        return Survey(edges, Tail(moments, infinite))
 
     @property
     def _letter(self):
@@ -224,12 +248,34 @@ class ScalePrior:
         return np.unique(edges[(edges >= start) & (edges <= stop)])
 
 
+class Tail(NamedTuple):
+    """Which of the moments 0, 1, 2 of a standard deviation are finite."""
+
+    found: tuple  # those that are finite and can be integrated
+    infinite: tuple  # those that are infinite
+
+    def honest(self, values, moment, letter, instead):
+        """``values``, unless the moment that they rest on is not finite.
+
+        Raises
+        ------
+        RuntimeError
+            If it is finite, but the tail is too long to integrate.
+        """
+        if moment in self.found:
+            return values
+        if moment in self.infinite:
+            return np.full_like(values, instead)
+        raise RuntimeError(
+            f"E {letter}**{moment} is finite, but the tail is too long to integrate"
+        )
+
+
 class Survey(NamedTuple):
     """Where to integrate over a log standard deviation, and what is finite."""
 
     edges: np.ndarray  # ends of the first panels
-    moments: tuple  # those of 0, 1, 2 for which E tau**m can be integrated
-    infinite: tuple  # those for which it is infinite
+    tail: Tail
 
 
 def _end_slope(x, log_f, apart=20):
