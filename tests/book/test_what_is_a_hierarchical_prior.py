@@ -133,7 +133,7 @@ def test_one_point_for_b(numbers, data, posterior):
 def test_flat_on_log_tau_diverges_at_the_rate_of_theory(numbers, posterior):
     # Near zero the integrand is the density at zero over tau.
     assert numbers["hp-log-step"]["value"] == pytest.approx(
-        posterior.density_tau(0.0) * np.log(10), rel=1e-4
+        posterior.density("tau", 0.0) * np.log(10), rel=1e-4
     )
 
 

@@ -74,12 +74,12 @@ def test_the_browser_finds_the_exact_posterior(name, kind, scale, solve):
     np.testing.assert_allclose(found["mean"], fit.mean("theta"), **close)
     np.testing.assert_allclose(found["sd"], fit.sd("theta"), **close)
     np.testing.assert_allclose(
-        found["density"], fit.density_tau(np.array(taus)), **close
+        found["density"], fit.density("tau", np.array(taus)), **close
     )
     # 1 - cdf has no digits left far out; an integral of the density has.
     tail = [
         integrate.quad(
-            lambda x: float(fit.density_tau(np.exp(x)) * np.exp(x)),
+            lambda x: float(fit.density("tau", np.exp(x)) * np.exp(x)),
             np.log(tau), np.log(tau) + 12, epsabs=0, epsrel=1e-10, limit=500,
         )[0]
         for tau in taus

@@ -89,7 +89,7 @@ def test_the_hierarchy_is_exact(window, data, measured, core, alone):
             **close,
         )
     np.testing.assert_allclose(
-        found["density"], core.density_tau(np.array([0.05, 0.2, 0.6])), **close
+        found["density"], core.density("tau", np.array([0.05, 0.2, 0.6])), **close
     )
     np.testing.assert_allclose(found["score"], alone, **close)
     for name, row in zip(data["shown"], found["rows"], strict=True):

@@ -129,8 +129,8 @@ def prior_width() -> dict:
         tau_prior=unit,
         sigma_prior=unit,
     )
-    radon["rest"] = y - fit.mean("beta")[0]
-    ratio = float(fit.mean("tau") / fit.mean("sigma")) ** 2
+    radon["rest"] = y - float(fit.mean("beta")[0])
+    ratio = (fit.mean("tau") / fit.mean("sigma")) ** 2
     counties = []
     for name, houses in radon.groupby("county", observed=True):
         ground = int(houses["floor"].sum())
@@ -141,7 +141,7 @@ def prior_width() -> dict:
             own = houses.loc[houses["floor"] == 1, "rest"].sum()
             information = ground * (1 - kept)
             county["estimate"] = (own - kept * houses["rest"].sum()) / information
-            county["se"] = float(fit.mean("sigma")) / information**0.5
+            county["se"] = fit.mean("sigma") / information**0.5
         counties.append(county)
     return {
         "counties": counties,

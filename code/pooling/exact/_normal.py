@@ -225,7 +225,7 @@ class NormalHierarchy(Posterior):
         variables = {}
         for key, value in each.items():
             last = self.dims["theta"][-1:] if key.startswith("theta") else ()
-            variables[key] = (dims + last, value.reshape(*shape, *value.shape[2:]))
+            variables[key] = (dims + last, value.reshape((*shape, *value.shape[2:])))
         return xr.Dataset(variables, coords)
 
     def sample(self, draws, rng):
@@ -383,6 +383,8 @@ class NormalHierarchy(Posterior):
             z = (x - data.centre[row]) / data.unit
             return self._mixture_cdf(name, row, group, z)[1] / data.unit
         density, inside = np.zeros(x.shape), x >= 0
+        if not inside.any():
+            return density
         row, x = row[inside], x[inside]
         log_p = _mu_given_tau(data, row, x[:, None] / data.unit).log_likelihood[:, 0]
         log_p = log_p + self._prior.logpdf(x)

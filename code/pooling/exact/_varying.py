@@ -406,6 +406,8 @@ class VaryingIntercepts(Posterior):
         if name in ("beta", "a"):
             return self._mixture(name, index, x)[1]
         model, density, inside = self._model, np.zeros(x.shape), x >= 0
+        if not inside.any():
+            return density
         x = x[inside]
         if name == "tau":
             with np.errstate(divide="ignore"):
