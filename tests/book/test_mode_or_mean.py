@@ -31,7 +31,7 @@ def test_the_only_fit_is_sound(fits):
 
 
 def test_draws_agree_with_the_exact_means(numbers, close, posterior):
-    theta = posterior.mean("theta")
+    theta = posterior.mean("theta").values
     close(numbers["mm-draws-mu"], posterior.mean("mu"))
     close(numbers["mm-draws-tau"], posterior.mean("tau"))
     close(numbers["mm-draws-a"], theta[0])
@@ -57,13 +57,13 @@ def test_probability_near_a_mode_and_near_the_mean(numbers, posterior):
         ("mean", posterior.mean("tau")),
     ):
         taus = np.linspace(tau / 2, 2 * tau, 2001)
-        share = integrate.simpson(posterior.density("tau", taus), x=taus)
+        share = integrate.simpson(posterior.density("tau", taus).values, x=taus)
         assert value(numbers, f"mm-near-{name}") == pytest.approx(100 * share, abs=0.01)
 
 
 def test_the_marginal_density_has_a_top_at_zero(numbers, posterior):
     taus = np.r_[0, np.geomspace(1e-4, 100, 400)]
-    density = posterior.density("tau", taus)
+    density = posterior.density("tau", taus).values
     assert density.argmax() == 0
     rise = np.log(density[0] / posterior.density("tau", posterior.mean("tau")))
     assert value(numbers, "mm-low-rise") == pytest.approx(rise, abs=1e-6)

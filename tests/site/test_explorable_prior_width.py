@@ -68,7 +68,7 @@ def test_each_county_is_regressed_as_the_model_says(data):
             continue
         cov = fit.mean("sigma") ** 2 * np.eye(own.sum()) + fit.mean("tau") ** 2
         information = x[own] @ np.linalg.solve(cov, x[own])
-        score = x[own] @ np.linalg.solve(cov, y[own] - fit.mean("beta")[0])
+        score = x[own] @ np.linalg.solve(cov, y[own] - float(fit.mean("beta")[0]))
         np.testing.assert_allclose(
             [found["estimate"], found["se"]],
             [score / information, information**-0.5], rtol=1e-9,

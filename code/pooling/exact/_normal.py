@@ -12,6 +12,7 @@ from pooling.exact._interpolation import Interpolation, nodes_needed
 from pooling.exact._priors import ScalePrior, normal_prior
 from pooling.exact.posterior import (
     Posterior,
+    check_labels,
     coords_of_groups,
     group_dimension,
     numbered,
@@ -467,10 +468,13 @@ def _labels(y, coords):
         for dim in y.dims:
             group_dimension("y", dim, _NAMES)
         found = {d: y[d].values for d in y.dims if d in y.coords}
+        if y.dims[-1] in found:
+            check_labels(f"y[{y.dims[-1]!r}]", found[y.dims[-1]])
         return (y.dims[:-1], y.dims[-1]), found
     if isinstance(y, pd.Series) and not isinstance(
         y.index, (pd.RangeIndex, pd.MultiIndex)
     ):
+        check_labels("the index of y", y.index)
         dim = "group" if y.index.name is None else y.index.name
         return (None, group_dimension("the index of y", dim, _NAMES)), {
             dim: y.index.to_numpy()

@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 
-from pooling.exact import _quadrature
+from pooling.exact import _check, _quadrature
 
 # Beyond these limits of log(tau / unit) nothing is looked at; squares of the
 # exponentials are still ordinary floating-point numbers.
@@ -12,6 +13,7 @@ FARTHEST = 300.0
 _SCAN = np.arange(-FARTHEST, FARTHEST + 0.25, 0.5)
 # What falls this far (in logs) below a region's highest point is left out.
 _DROP = 42.0
+_QUANTILES = np.array([0.001, 0.25, 0.5, 0.75, 0.999])
 # A tail that falls by less than this (in logs) within the limits is too long.
 _ENOUGH = 28.0
 
@@ -47,15 +49,10 @@ def frozen_norm(name, prior):
             f"scipy.stats.norm(0, 10), not {prior!r}"
         )
     given = dict(zip(("loc", "scale"), prior.args, strict=False)) | prior.kwds
-    loc, scale = (
-        np.asarray(given.get(k, d), float) for k, d in (("loc", 0), ("scale", 1))
-    )
-    if not np.isfinite(loc).all():
-        raise ValueError(f"the loc of {name} must be finite, not {loc}")
-    if not (np.isfinite(scale).all() and (scale > 0).all()):
-        raise ValueError(
-            f"the scale of {name} must be finite and above zero, not {scale}"
-        )
+    loc = _check.real_array(f"the loc of {name}", given.get("loc", 0.0))
+    scale = _check.positive_array(f"the scale of {name}", given.get("scale", 1.0))
+    _check.ordinary_size(f"the loc of {name}", loc[loc != 0])
+    _check.ordinary_size(f"the scale of {name}", scale)
     return loc, scale
 
 
@@ -76,8 +73,14 @@ class ScalePrior:
                 f"{name} must be None (flat) or have a method logpdf, such as "
                 f"scipy.stats.halfnorm(scale=10); it was {prior!r}"
             )
+        if isinstance(prior, (stats.rv_continuous, stats.rv_discrete)):
+            raise ValueError(
+                f"{name} must be a frozen distribution, with its parameters, such as "
+                f"scipy.stats.halfnorm(scale=10), not {prior!r}"
+            )
         self.name = name
         self._prior = prior
+        self._bounds = self._support()
 
     def logpdf(self, tau):
         """Log density at ``tau`` (any shape), minus infinity off the support."""
@@ -103,7 +106,12 @@ class ScalePrior:
     def _values(self, tau):
         """What the prior's own method says, whatever it is, in the shape of ``tau``."""
         with np.errstate(all="ignore"):
-            values = np.asarray(self._prior.logpdf(tau), float)
+            values = np.asarray(self._ask("logpdf", tau))
+        if values.dtype.kind not in "fiu":
+            raise ValueError(
+                f"{self.name}.logpdf must return real numbers, not {values.dtype}"
+            )
+        values = values.astype(float)
         if values.shape != tau.shape and values.size != 1:
             raise ValueError(
                 f"{self.name}.logpdf must return an array of the shape it is given, "
@@ -113,11 +121,28 @@ class ScalePrior:
 
     def bounds(self):
         """Ends of the support within (0, inf)."""
-        support = getattr(self._prior, "support", None)
-        if not callable(support):
+        return self._bounds
+
+    def _support(self):
+        if not callable(getattr(self._prior, "support", None)):
             return 0.0, np.inf
-        low, high = np.ravel(support())
-        return max(float(low), 0.0), float(high)
+        ends = np.asarray(self._ask("support"), float).ravel()
+        if ends.shape != (2,) or not ends[0] <= ends[1]:
+            raise ValueError(
+                f"{self.name} must be one distribution, with a support of two ends; "
+                f"its support is {ends}"
+            )
+        return max(float(ends[0]), 0.0), max(float(ends[1]), 0.0)
+
+    def _ask(self, method, *arguments):
+        """What a method of the prior returns, or a ``ValueError`` if it fails."""
+        try:
+            return getattr(self._prior, method)(*arguments)
+        except Exception as error:
+            raise ValueError(
+                f"{self.name}.{method} must work for an array of numbers; it raised "
+                f"{type(error).__name__}: {error}"
+            ) from error
 
     def require_density(self, unit):
         """An error unless the density is positive somewhere."""
@@ -150,7 +175,7 @@ class ScalePrior:
         points = [*self.bounds()]
         if callable(getattr(self._prior, "ppf", None)):
             with np.errstate(all="ignore"):
-                points += [*np.ravel(self._prior.ppf([0.001, 0.25, 0.5, 0.75, 0.999]))]
+                points += [*np.ravel(self._ask("ppf", _QUANTILES))]
         points = np.array(points, float)
         return points[np.isfinite(points) & (points > 0)]
 

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from pooling.exact import _check
@@ -363,7 +364,7 @@ def group_dimension(name, dim, taken):
     taken = {*taken, "sample", "quantile", "x", "row", "tau"}
     if not isinstance(dim, str) or not dim:
         raise ValueError(f"{name} must name the groups by a string, not {dim!r}")
-    if dim in taken:
+    if dim in taken or dim.startswith("replication"):
         raise ValueError(
             f"{name} must not call the groups {dim!r}: the results use that name for "
             "something else"
@@ -384,4 +385,17 @@ def coords_of_groups(coords, groups):
             f"coords[{dim!r}] must have {groups} labels, one a group; "
             f"its shape is {labels.shape}"
         )
+    check_labels(f"coords[{dim!r}]", labels)
     return dim, labels
+
+
+def check_labels(name, labels):
+    """An error unless the labels of the groups are all there, and different."""
+    index = pd.Index(labels)
+    if index.hasnans:
+        raise ValueError(f"{name} must have no missing labels")
+    if not index.is_unique:
+        twice = index[index.duplicated()][0]
+        raise ValueError(
+            f"{name} must have different labels, but {twice!r} comes twice"
+        )
