@@ -91,9 +91,9 @@ def ordinary_size(name, array):
 
 def ordinary_range(name, ratio, unit):
     """An error if ``name`` is too many times ``unit`` for squares of the ratio."""
-    if not np.all(np.abs(ratio) < 1e100):
+    if not np.all(np.abs(ratio) < 1e50):
         raise ValueError(
-            f"{name} must not exceed {unit} by a factor of more than 1e100; "
+            f"{name} must not exceed {unit} by a factor of more than 1e50; "
             f"it does by {np.abs(ratio).max():.3g}"
         )
 

@@ -56,12 +56,19 @@ def summarise(y, code, labels, x):
     columns = [] if constant else [each / s for each, s in zip(x.T, scale, strict=True)]
     means, deviations = [], []
     for each in [*columns, residual]:
-        mean = np.bincount(code, each) / count
-        deviation = each - mean[code]
-        # A column that is constant in a group deviates from its mean by rounding.
-        deviation[np.abs(deviation) <= _ROUNDING * np.abs(each).max()] = 0.0
+        mean, deviation = _split(each, code, count)
         means.append(mean)
         deviations.append(deviation)
+    if columns and len(y) > len(count) and _explained(deviations):
+        # X explains all that differs within groups. From here on y is what remains
+        # between them, and no longer the residual of least squares.
+        fit = np.linalg.lstsq(
+            np.stack(deviations[:-1], axis=1), deviations[-1], rcond=None
+        )[0]
+        offset = offset + fit / scale
+        residual = y - x @ offset
+        means[-1] = np.bincount(code, residual) / count
+        deviations[-1] = np.zeros_like(y)
     within = np.array([[a @ b for b in deviations] for a in deviations])
     if constant:
         means.insert(0, np.ones(len(count)))
@@ -87,6 +94,32 @@ def summarise(y, code, labels, x):
         scale=scale,
         residual_sd=float(sd) if sd > 0 else float(largest) or 1.0,
     )
+
+
+def _split(column, code, count):
+    """Means of the groups, and the rows' deviations from them."""
+    mean = np.bincount(code, column) / count
+    deviation = column - mean[code]
+    # A column that is constant in a group deviates from its mean by rounding.
+    deviation[np.abs(deviation) <= _ROUNDING * np.abs(column).max()] = 0.0
+    return mean, deviation
+
+
+def _explained(columns):
+    """Whether the last column is a combination of the others, but for rounding."""
+    last = columns[-1]
+    products = np.array([[a @ b for b in columns] for a in columns])
+    scale = np.sqrt(np.diag(products))
+    if not scale[-1]:
+        return False
+    scale[scale == 0] = 1.0
+    products /= np.outer(scale, scale)
+    fit = np.linalg.lstsq(products[:-1, :-1], products[:-1, -1], rcond=1e-12)[0]
+    if products[:-1, -1] @ fit < 1 - 1e-6:
+        return False
+    x = np.stack(columns[:-1], axis=1)
+    fit = np.linalg.lstsq(x, last, rcond=None)[0]
+    return np.abs(last - x @ fit).max() <= _ROUNDING * 10 * np.abs(last).max()
 
 
 def _least_squares(x, y):
@@ -176,7 +209,7 @@ def as_labels(name, group):
         raise ValueError(f"{name} must have one label a row") from None
     if label.size == 0:
         raise ValueError(f"{name} must not be empty")
-    if label.dtype.kind not in "biufOUSMm":
+    if label.dtype.kind not in "biufOUSMm" or label.dtype == np.longdouble:
         raise ValueError(
             f"{name} must have labels such as whole numbers or strings, "
             f"not of type {label.dtype}"
@@ -201,7 +234,15 @@ def as_labels(name, group):
 
 def match(name, group, labels):
     """Positions of ``group`` among ``labels``; -1 for a group that is not there."""
-    return pd.Index(labels).get_indexer(pd.Index(as_labels(name, group).ravel()))
+    label = as_labels(name, group)
+    if label.ndim > 1:
+        raise ValueError(f"{name} must be a label or (M,), not {label.shape}")
+    try:
+        return pd.Index(labels).get_indexer(pd.Index(label.ravel()))
+    except TypeError:
+        raise ValueError(
+            f"{name} must have labels such as whole numbers or strings"
+        ) from None
 
 
 def design(name, x, rows):

@@ -233,6 +233,7 @@ class ScalePrior:
 
     def _scan(self, unit):
         """A grid of logarithms and the log densities there, unusable at the ends."""
+        self._check_reach(unit)
         marks = np.sort(np.log(self.landmarks() / unit))
         marks = np.concatenate([marks, (marks[1:] + marks[:-1]) / 2])
         x = np.union1d(_SCAN, marks[np.abs(marks) < FARTHEST])
@@ -245,6 +246,14 @@ class ScalePrior:
                 f"{self.name} has no density anywhere on {self._letter} > 0"
             )
         return x, values
+
+    def _check_reach(self, unit):
+        """An error if the prior's median is out of all proportion to the data."""
+        if callable(getattr(self._prior, "ppf", None)):
+            with np.errstate(all="ignore"):
+                median = float(self._ask("ppf", _QUANTILES[[2]])[0])
+            if np.isfinite(median) and median > 0:
+                _check.ordinary_range(self.name, median / unit, "the data")
 
     def _too_heavy(self, slope, power):
         what = (

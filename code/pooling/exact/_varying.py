@@ -24,6 +24,8 @@ class _Model(NamedTuple):
     data: _groups.Groups
     precision: np.ndarray  # (p,) of the prior of the coefficients; 0 where flat
     shift: np.ndarray  # (p,) its mean
+    basis: np.ndarray  # (p, p) directions in which `form` writes the coefficients
+    form: tuple  # between (U, q, q), within (q, q) and prior (q, q): `_augmented`
     tau_prior: ScalePrior
     sigma_prior: ScalePrior
 
@@ -131,10 +133,15 @@ def varying_intercepts(y, group, X=None, *, tau_prior, sigma_prior, beta_prior=N
             f"{x.shape[1]} columns only {_groups.rank(x)} are"
         )
     data = _groups.summarise(y, code, labels, x)
+    basis = _basis(data)
     model = _Model(
         data=data,
         precision=precision / data.scale**2,
         shift=(loc - data.offset) * data.scale,
+        basis=basis,
+        form=_form(
+            data, precision / data.scale**2, (loc - data.offset) * data.scale, basis
+        ),
         tau_prior=ScalePrior("tau_prior", tau_prior),
         sigma_prior=ScalePrior("sigma_prior", sigma_prior),
     )
@@ -275,8 +282,6 @@ class VaryingIntercepts(Posterior):
         """
         label = np.asarray(group)
         position = _groups.match("group", group, self.groups)
-        if label.ndim > 1:
-            raise ValueError(f"group must be a label or (M,), not {label.shape}")
         x = self._new_design(X, len(position), label.ndim)
         model, data, node = self._model, self._model.data, self._nodes
         # Rows that share group and predictors have the same distribution.
@@ -337,6 +342,7 @@ class VaryingIntercepts(Posterior):
         root = np.linalg.cholesky(np.linalg.inv(precision))
         beta = np.linalg.solve(precision, pull[..., None])[..., 0]
         beta = beta + np.einsum("kij,kj->ki", root, rng.standard_normal(beta.shape))
+        beta = beta @ model.basis.T
         slack = sigma[:, None] ** 2 + data.count * tau[:, None] ** 2
         weight = data.count * tau[:, None] ** 2 / slack
         a = weight * (data.z_mean[:, -1] - beta @ data.z_mean[:, :-1].T)
@@ -521,17 +527,66 @@ def _augmented(model, tau, sigma):
     Its upper left block is the coefficients' posterior precision, and what is left
     of its corner when the coefficients are eliminated is the misfit.
     """
-    data, q = model.data, len(model.shift) + 1
+    sizes, q = model.data.sizes, len(model.shift) + 1
+    between, within, prior = model.form
     variance, extra = sigma[:, None] ** 2, tau[:, None] ** 2
-    weight = data.sizes / (variance + data.sizes * extra)
-    matrix = weight @ data.between.reshape(-1, q * q)
-    matrix += data.within.reshape(-1, q * q) / variance
-    matrix = matrix.reshape(-1, q, q)
+    weight = sizes / (variance + sizes * extra)
+    matrix = weight @ between.reshape(-1, q * q)
+    matrix += within.reshape(-1, q * q) / variance
+    return matrix.reshape(-1, q, q) + prior
+
+
+def _basis(data):
+    """Directions in which the coefficients can be eliminated one after another.
+
+    As sigma goes to zero what is known within groups outweighs what is known between
+    them, and both outweigh the prior. Where columns of X depend on each other within
+    groups, or altogether, the directions that only the weaker source knows of must
+    not be found as small differences of large numbers: they come last, with zeros in
+    the stronger sources (see `_form`). Elsewhere the columns themselves will do.
+    """
+    p = len(data.scale)
+    within, between = data.within[:p, :p], data.between[:, :p, :p].sum(axis=0)
+    inside, rest = _range(within)
+    apart, nowhere = _range(rest.T @ between @ rest)
+    vary = np.count_nonzero(np.diag(within))
+    if inside.shape[1] == vary and vary + apart.shape[1] == p:
+        return np.eye(p)
+    return np.column_stack([inside, rest @ apart, rest @ nowhere])
+
+
+def _range(gram):
+    """Orthonormal bases of the range and the null space of a positive matrix."""
+    value, vector = np.linalg.eigh(gram)
+    largest = value.max(initial=0.0)
+    known = value > 4 * len(value) * np.finfo(float).eps * largest
+    return vector[:, known][:, ::-1], vector[:, ~known]
+
+
+def _form(data, precision, shift, basis):
+    """Products between and within groups, and of the prior, in another basis."""
+    q = len(shift) + 1
     prior = np.zeros((q, q))
-    prior[:-1, :-1] = np.diag(model.precision)
-    prior[:-1, -1] = prior[-1, :-1] = model.precision * model.shift
-    prior[-1, -1] = np.sum(model.precision * model.shift**2)
-    return matrix + prior
+    prior[:-1, :-1] = np.diag(precision)
+    prior[:-1, -1] = prior[-1, :-1] = precision * shift
+    prior[-1, -1] = np.sum(precision * shift**2)
+    if np.array_equal(basis, np.eye(q - 1)):
+        return data.between, data.within, prior
+    turn = np.eye(q)
+    turn[:-1, :-1] = basis
+    between, within = (turn.T @ a @ turn for a in (data.between, data.within))
+    # What is zero but for rounding is zero.
+    between = between * _present(between.sum(axis=0))
+    within = within * _present(within)
+    return between, within, turn.T @ prior @ turn
+
+
+def _present(form):
+    """Which elements belong to directions that a form knows of; the last is always."""
+    size = np.sqrt(np.maximum(np.diag(form), 0))
+    present = size > 1e-7 * size[:-1].max(initial=0.0)
+    present[-1] = size[-1] > 0
+    return np.outer(present, present)
 
 
 def _log_likelihood(model, tau, sigma):
@@ -555,6 +610,10 @@ def _log_likelihood_block(model, tau, sigma):
     log_determinant = np.zeros(len(tau))
     for i in range(p):
         pivot, row = matrix[i, i], matrix[i, i + 1 :]
+        if not (pivot > 0).all():
+            raise ValueError(
+                "X has columns that are too close to dependent to be told apart"
+            )
         log_determinant += np.log(pivot)
         matrix[i + 1 :, i + 1 :] -= row[:, None] * (row / pivot)
     misfit = np.maximum(matrix[p, p], 0)
@@ -738,7 +797,7 @@ def _sigma_width(model):
 
 
 def _coefficients_given(model, tau, sigma):
-    """Posterior precision of the coefficients, and precision times mean."""
+    """Posterior precision and precision times mean, in the basis of the model."""
     matrix = _augmented(model, tau, sigma)
     return matrix[:, :-1, :-1], matrix[:, :-1, -1]
 
@@ -746,7 +805,8 @@ def _coefficients_given(model, tau, sigma):
 def _nodes_at(model, weight, tau, sigma):
     precision, pull = _coefficients_given(model, tau, sigma)
     covariance = np.linalg.inv(precision)
-    beta = np.einsum("kij,kj->ki", covariance, pull)
+    beta = np.einsum("kij,kj->ki", covariance, pull) @ model.basis.T
+    covariance = model.basis @ covariance @ model.basis.T
     return _Nodes(weight, tau, sigma, beta, covariance)
 
 
