@@ -5,11 +5,12 @@
 # make pyodide fetch the browser's Python into $(PYODIDE), for tests of live code, or
 #              to be served with the site: make book BOOK_PYODIDE=$(PYODIDE)
 # make bench   say where the build's time goes
+# make soak    hold exact posteriors to another integration on 10,000 random problems
 # make lock    compile the pinned sets from pyproject.toml
 # make clean   forget everything that was built; .venv stays
 
 .POSIX:
-.PHONY: book serve pdf test pyodide bench lock clean
+.PHONY: book serve pdf test pyodide bench soak lock clean
 .DEFAULT_GOAL := book
 
 BIN = .venv/bin
@@ -40,6 +41,9 @@ pyodide: .venv/installed
 
 bench: .venv/test-installed
 	$(BIN)/python tests/bench.py
+
+soak: .venv/test-installed
+	$(BIN)/python tests/soak.py
 
 .venv/python:
 	@python=$$(.ci/find-python .venv/tools) && echo "Using $$python" && \
