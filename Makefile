@@ -46,11 +46,11 @@ test: book .venv/test-installed
 pyodide: .venv/installed
 	$(BIN)/python book/_sphinx/live/pyodide_lock.py fetch $(PYODIDE)
 
-soak: .venv/test-installed
-	$(BIN)/python tests/soak.py
-
 bench: .venv/test-installed
 	$(BIN)/python tests/bench.py
+
+soak: .venv/test-installed
+	$(BIN)/python tests/soak.py
 
 .venv/python:
 	@python=$$(.ci/find-python .venv/tools) && echo "Using $$python" && \
