@@ -46,7 +46,7 @@ def summarise(y, code, labels, x):
         scale, offset = np.ones(1), np.mean(y, keepdims=True)
         residual = y - offset
     else:
-        scale = np.sqrt(np.mean(x**2, axis=0))
+        scale = np.sqrt(np.einsum("np,np->p", x, x) / len(x))
         scale[scale == 0] = 1.0
         offset = _least_squares(x, scale, y) / scale
         residual = y - x @ offset
@@ -142,9 +142,14 @@ def _triangle(x, scale, y=None):
     return found
 
 
+def _largest(x):
+    """The largest size of a number in each column, one column after another."""
+    return np.array([np.abs(each).max() for each in x.T])
+
+
 def rank(x):
     """Number of independent columns of ``x`` (N, p)."""
-    triangle = _triangle(x, 1 / np.maximum(np.abs(x).max(axis=0), 1e-300))
+    triangle = _triangle(x, 1 / np.maximum(_largest(x), 1e-300))
     rounding = max(x.shape) * np.finfo(float).eps
     return int(np.linalg.matrix_rank(triangle, rtol=rounding))
 
@@ -279,7 +284,7 @@ def design(name, x, rows):
             f"{name} must have shape ({rows},) or ({rows}, p), one row a value of y; "
             f"its shape is {array.shape}"
         )
-    size = np.abs(array).max(axis=0)
+    size = _largest(array)
     _check.ordinary_size(f"a column of {name}", size[size > 0])
     if columns is None:
         columns = np.arange(array.shape[1])
