@@ -159,7 +159,9 @@ def load_rat_tumours():
     -----
     Source: Tarone (1982); Gelman et al. (2013), Table 5.1.
     """
-    return _read("rat_tumours", experiment=NUMBERED, tumours=np.int64, rats=np.int64)
+    return _read(
+        "rat_tumours", experiment=NUMBERED, tumours=np.int64, rats=np.int64
+    )
 
 
 def load_baseball():

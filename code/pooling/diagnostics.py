@@ -375,4 +375,6 @@ def _show(diagnosis: Diagnosis, expected, allowed, label: str) -> None:
     if shell is None or shell.get_ipython() is None:
         print(line)
         return
-    shell.display.display({"text/plain": line}, metadata={RECORD: record}, raw=True)
+    shell.display.display(
+        {"text/plain": line}, metadata={RECORD: record}, raw=True
+    )

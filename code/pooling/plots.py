@@ -336,7 +336,9 @@ def funnel(x, log_tau, *, divergent=None, most=None, ax=None):
         divergent = np.zeros(x.shape, bool)
     divergent = np.asarray(divergent)
     if divergent.shape != x.shape:
-        raise ValueError(f"divergent has shape {divergent.shape}, but x has {x.shape}")
+        raise ValueError(
+            f"divergent has shape {divergent.shape}, but x has {x.shape}"
+        )
     if divergent.dtype.kind not in "biu":
         raise ValueError(f"divergent must be true or false, but is {divergent.dtype}")
     divergent = divergent.astype(bool).ravel()

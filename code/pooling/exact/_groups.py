@@ -7,6 +7,7 @@ import pandas as pd
 
 from pooling.exact import _check
 
+_ROWS = 2**14  # of a block that stays in a processor's cache
 _ROUNDING = 1e-13  # a difference below this share of the numbers is rounding
 
 
@@ -45,9 +46,9 @@ def summarise(y, code, labels, x):
         scale, offset = np.ones(1), np.mean(y, keepdims=True)
         residual = y - offset
     else:
-        scale = np.sqrt(np.mean(x**2, axis=0))
+        scale = np.sqrt(np.einsum("np,np->p", x, x) / len(x))
         scale[scale == 0] = 1.0
-        offset = _least_squares(x / scale, y) / scale
+        offset = _least_squares(x, scale, y) / scale
         residual = y - x @ offset
     largest = np.abs(y).max()
     if np.abs(residual).max() <= _ROUNDING * largest:
@@ -122,17 +123,33 @@ def _explained(columns):
     return np.abs(last - x @ fit).max() <= _ROUNDING * 10 * np.abs(last).max()
 
 
-def _least_squares(x, y):
+def _least_squares(x, scale, y):
     """Coefficients of least squares, from the triangle of a QR decomposition."""
-    triangle = np.linalg.qr(np.column_stack([x, y]), mode="r")
+    triangle = _triangle(x, 1 / scale, y)
     p = x.shape[1]
     return np.linalg.lstsq(triangle[:, :p], triangle[:, p], rcond=None)[0]
 
 
+def _triangle(x, scale, y=None):
+    """Triangle of the QR decomposition of x * scale, and y beside it, by blocks."""
+    found = np.empty((0, x.shape[1] + (y is not None)))
+    for start in range(0, len(x), _ROWS):
+        part = slice(start, start + _ROWS)
+        block = x[part] * scale
+        if y is not None:
+            block = np.column_stack([block, y[part]])
+        found = np.linalg.qr(np.concatenate([found, block]), mode="r")
+    return found
+
+
+def _largest(x):
+    """The largest size of a number in each column, one column after another."""
+    return np.array([np.abs(each).max() for each in x.T])
+
+
 def rank(x):
     """Number of independent columns of ``x`` (N, p)."""
-    x = x / np.maximum(np.abs(x).max(axis=0), 1e-300)
-    triangle = np.linalg.qr(x, mode="r")
+    triangle = _triangle(x, 1 / np.maximum(_largest(x), 1e-300))
     rounding = max(x.shape) * np.finfo(float).eps
     return int(np.linalg.matrix_rank(triangle, rtol=rounding))
 
@@ -267,7 +284,7 @@ def design(name, x, rows):
             f"{name} must have shape ({rows},) or ({rows}, p), one row a value of y; "
             f"its shape is {array.shape}"
         )
-    size = np.abs(array).max(axis=0)
+    size = _largest(array)
     _check.ordinary_size(f"a column of {name}", size[size > 0])
     if columns is None:
         columns = np.arange(array.shape[1])

@@ -117,8 +117,8 @@ class Posterior(ABC):
         x : float, array_like or DataArray
             A DataArray is matched with the quantity by the names of the
             dimensions. Anything else is broadcast against its shape as NumPy does,
-            and what it adds in front becomes a dimension ``"x"``: for every point
-            of a grid and every group, give the grid a shape of (G, 1).
+            and what it adds in front becomes a dimension ``"x"`` without labels: for
+            every point of a grid and every group, give the grid a shape of (G, 1).
 
         Returns
         -------
@@ -346,8 +346,6 @@ def evaluate(function, name, x, dims, shape, coords):
         ) from None
     index, points = (np.broadcast_to(a, whole).ravel() for a in (index, x))
     lead = numbered("x", len(whole) - len(shape))
-    if len(lead) == 1 and x.size == len(x):
-        coords = {**coords, "x": x.ravel()}
     return labelled(function(index, points).reshape(whole), (*lead, *dims), coords)
 
 
