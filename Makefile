@@ -30,6 +30,8 @@ serve: book
 
 pdf: book .venv/test-installed
 	PYTHONPATH=book $(BIN)/python -m _sphinx.downloads.chromium
+	$(BIN)/jupyter-book build . -W --keep-going -n -q \
+		--builder custom --custom-builder print
 	PYTHONPATH=book $(BIN)/python -m _sphinx.downloads.pdf
 	$(BIN)/jupyter-book build . -W --keep-going -n -q
 

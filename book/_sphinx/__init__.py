@@ -17,7 +17,7 @@ from _sphinx.content import (
     mathematics,
     term_index,
 )
-from _sphinx.downloads import notebooks, offline_archive
+from _sphinx.downloads import notebooks, offline_archive, print_builder
 from _sphinx.executing import parallel
 from _sphinx.live import cells, packages
 from _sphinx.web import hosting, metadata, not_found, redirects, sitemap, social_card
@@ -45,6 +45,8 @@ PARTS = (
     mathematics,  # set formulas with KaTeX
     metadata,  # description, card of a shared link, linked data, address
     not_found,  # the page at addresses without a page
+    # In place of the steps below, when the book is to be printed
+    print_builder,  # the builder `print`: all pages as one
     # When all pages are written
     sitemap,  # sitemap.xml and robots.txt
     packages,  # the Python packages of the live cells

@@ -11,13 +11,13 @@ MADE_OF_ALL_PAGES = "made_of_all_pages"
 
 
 def when_html_is_built(app: Sphinx, function: Callable[[Sphinx], None]) -> None:
-    """Call ``function(app)`` after a build without an error has written HTML.
+    """Call ``function(app)`` after the builder ``html`` has written without an error.
 
     Functions are called in the order in which they are given here.
     """
 
     def finish(app: Sphinx, exception: Exception | None) -> None:
-        if exception is None and app.builder.format == "html":
+        if exception is None and app.builder.name == "html":
             function(app)
 
     app.connect("build-finished", finish)

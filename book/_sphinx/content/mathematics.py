@@ -31,15 +31,20 @@ def _engine() -> MiniRacer:
 
 
 @cache
-def render(formula: str, display: bool) -> str:
-    """HTML and MathML of a formula.
+def render(formula: str, display: bool, output: str = "htmlAndMathml") -> str:
+    """A formula as HTML, with MathML for screen readers unless `output` is "html".
 
     Raises
     ------
     ValueError
         If KaTeX cannot render it, or knows that LaTeX could not.
     """
-    options = {"displayMode": display, "throwOnError": True, "strict": "error"}
+    options = {
+        "displayMode": display,
+        "output": output,
+        "strict": "error",
+        "throwOnError": True,
+    }
     call = f"katex.renderToString({json.dumps(formula)}, {json.dumps(options)})"
     try:
         return _engine().eval(call)
@@ -47,10 +52,14 @@ def render(formula: str, display: bool) -> str:
         raise ValueError(str(error).strip().splitlines()[0]) from error
 
 
-def _html(node: nodes.Element, formula: str, display: bool) -> str:
+def _html(self, node: nodes.Element, formula: str, display: bool) -> str:
     """The rendered formula; where that fails, its source and a warning."""
     try:
-        return render(formula, display)
+        if self.builder.name != "print":
+            return render(formula, display)
+        # A PDF has no MathML: its readers hear the TeX.
+        said, shown = escape(formula), render(formula, display, "html")
+        return f'<span role="img" aria-label="{said}">{shown}</span>'
     except ValueError as error:
         logger.warning("%s in the formula %s", error, formula, location=node)
         return f"<code>{escape(formula)}</code>"
@@ -64,7 +73,8 @@ def close(app: Sphinx, exception) -> None:
 
 
 def visit_math(self, node: nodes.math) -> None:
-    self.body.append(f'<span class="math">{_html(node, node.astext(), False)}</span>')
+    formula = _html(self, node, node.astext(), False)
+    self.body.append(f'<span class="math">{formula}</span>')
     raise nodes.SkipNode
 
 
@@ -74,7 +84,7 @@ def visit_displaymath(self, node: nodes.math_block) -> None:
     if "\\\\" in formula and "\\begin" not in formula:
         formula = f"\\begin{{aligned}}{formula}\\end{{aligned}}"
     self.body.append(self.starttag(node, "div", CLASS="math-block"))
-    self.body.append(_html(node, formula, True))
+    self.body.append(_html(self, node, formula, True))
     if node["number"]:
         number = get_node_equation_number(self, node)
         self.body.append(f'<span class="eqno">({number})')

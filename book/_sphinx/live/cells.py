@@ -61,7 +61,7 @@ def shown(document: nodes.document):
 class Tell(SphinxPostTransform):
     """Write the options of a cell into its HTML."""
 
-    formats = ("html",)
+    builders = ("html",)
     # After myst-nb has wrapped hidden cells.
     default_priority = 900
 
