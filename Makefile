@@ -40,7 +40,7 @@ check: book .venv/test-installed
 	$(PYTEST) tests/unit tests/book
 
 test: book .venv/test-installed
-	PYTHONPATH=book $(BIN)/python -m _sphinx.downloads.chromium
+	$(BIN)/python tests/browsers.py
 	$(PYTEST)
 
 pyodide: .venv/installed
