@@ -35,14 +35,14 @@ pdf: book .venv/test-installed
 	PYTHONPATH=book $(BIN)/python -m _sphinx.downloads.pdf
 	$(BIN)/jupyter-book build . -W --keep-going -n -q
 
-# Files of tests run side by side, one a core.
-PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile
+# Files of tests run side by side, one a core, in the order of tests/conftest.py.
+PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: book .venv/test-installed
 	$(PYTEST) tests/unit tests/book
 
 test: book .venv/test-installed
-	PYTHONPATH=book $(BIN)/python -m _sphinx.downloads.chromium
+	$(BIN)/python tests/browsers.py
 	$(PYTEST)
 
 pyodide: .venv/installed

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 import sys
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "book"))
+# One thread a process, as in the kernels of the build: files of tests run side by side,
+# and threads of several processes that wait for one core slow each other down a lot.
+# The processes of pytest-xdist start after this, and import NumPy with it.
+for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_threads, "1")
+
+#: The files that take longest, which begin first, so that no core waits for the last
+#: of them at the end. Those that run chapters or start browsers of their own.
+LONG = (
+    "test_notebooks.py",
+    "test_live_python.py",
+    "test_other_engines.py",
+    "test_printed_book.py",
+    "test_pages.py",
+    "test_explorables.py",
+    "test_live_interface.py",
+    "test_diagnostics.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    places = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONG)))
 
 
 @pytest.fixture

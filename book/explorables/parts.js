@@ -151,6 +151,10 @@ export function button(words, onClick) {
   return made;
 }
 
+const PRINT = matchMedia("print");
+/** The width of a drawing on paper, in its own units; the style sheet scales it. */
+const PAPER = 640;
+
 /**
  * An interactive figure.
  *
@@ -193,6 +197,9 @@ export class Explorable extends HTMLElement {
     this.drawing.addEventListener("touchmove", keep, { passive: false });
     this.setAttribute("ready", "");
     new ResizeObserver(() => this.update(false)).observe(this);
+    PRINT.addEventListener("change", () => this.frame());
+    addEventListener("beforeprint", () => this.frame(true));
+    addEventListener("afterprint", () => this.frame());
     this.frame();
     this.summary.textContent = this.sentence();
   }
@@ -203,11 +210,12 @@ export class Explorable extends HTMLElement {
     if (speak) this.speak(400);
   }
 
-  frame() {
+  /** Draw now: as wide as in the window, or for paper, which may have another width. */
+  frame(printing = PRINT.matches) {
     cancelAnimationFrame(this.wanted);
     this.wanted = null;
     const began = performance.now();
-    const width = Math.max(280, Math.floor(this.clientWidth));
+    const width = printing ? PAPER : Math.max(280, Math.floor(this.clientWidth));
     this.draw(width);
     this.milliseconds = performance.now() - began;
   }

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-import sys
 
 import nbformat
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "book"))
+from _sphinx.executing import records
 
-from _sphinx.executing import records  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @cache

@@ -22,13 +22,11 @@ import nbformat
 from packaging.requirements import Requirement
 import pytest
 
+from _sphinx.downloads import notebooks
+from _sphinx.executing import kernels
+import chapters
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "book")]
-
-from _sphinx.downloads import notebooks  # noqa: E402
-from _sphinx.executing import kernels  # noqa: E402
-import chapters  # noqa: E402
-
 SITE = Path(os.environ.get("BOOK_SITE") or ROOT / "_build" / "html").resolve()
 FOLDER = SITE / notebooks.FOLDER
 CHAPTERS = chapters.chapters()

@@ -7,13 +7,10 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import os
 from pathlib import Path
-import sys
 import threading
 
 from playwright.sync_api import sync_playwright
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 from _sphinx.downloads import chromium
 from built import SITE, SOURCES, pages

@@ -14,14 +14,10 @@ import json
 import os
 from pathlib import Path
 import subprocess
-import sys
 import threading
 
-from built import ROOT, SITE
-
-sys.path.insert(0, str(ROOT / "book"))
-
 from _sphinx.live import pyodide_lock
+from built import ROOT, SITE
 
 HOW = "The tests of live code need the official Pyodide files: `make pyodide`."
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from answering import ready, said, start, tab_to
 from axe import violations
 from pooling import datasets, exact
+from using_explorables import ready, said, start, tab_to
 
 PAGE = "book/posterior/mode-or-mean.html"
 NAME = "climb-the-ridge"

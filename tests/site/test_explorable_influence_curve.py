@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from answering import ready, said, start, tab_to
 from pooling import datasets, exact
+from using_explorables import ready, said, start, tab_to
 
 NAME = "influence-curve"
 PAGE = "book/open-questions/fat-tails.html"

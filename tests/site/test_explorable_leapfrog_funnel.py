@@ -11,8 +11,8 @@ import pytest
 from scipy import differentiate, integrate, stats
 import xarray as xr
 
-from answering import ready, said, start, tab_to
 from axe import violations
+from using_explorables import ready, said, start, tab_to
 
 PAGE = "book/posterior/funnel.html"
 NAME = "leapfrog-funnel"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from answering import ready, said, start, tab_to
 from pooling import datasets, exact
+from using_explorables import ready, said, start, tab_to
 
 NAME = "prior-width"
 PAGE = "book/open-questions/three-priors.html"

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from scipy import special, stats
 
-from answering import ready, said, start, tab_to
 from pooling import datasets, exact
+from using_explorables import ready, said, start, tab_to
 
 PAGE = "book/pooling/radon.html"
 NAME = "radon-counties"

@@ -8,12 +8,13 @@ import re
 
 from matplotlib.colors import to_rgb
 import numpy as np
+from pypdf import PdfReader
 import pytest
 
-from answering import explorables, ready, start
 from axe import violations
 from built import SOURCES
 from pooling import plots
+from using_explorables import explorables, ready, start
 
 LARGEST = 15_000  # bytes of a module, compressed
 SMALLEST = 24  # px: what a finger can hit
@@ -42,6 +43,10 @@ CUT_OFF = """figure => [...figure.querySelectorAll("svg text")].filter(t => {
     return word.width && (word.left < all.left - 1 || word.right > all.right + 1
         || word.top < all.top - 1 || word.bottom > all.bottom + 1);
 }).map(t => t.textContent)"""
+# In CSS pixels, where a drawing is scaled to its place.
+LARGEST_LETTER = """figure => Math.max(...[...figure.querySelectorAll("svg text")].map(
+    t => parseFloat(getComputedStyle(t).fontSize) * t.getScreenCTM().a))"""
+TEXT_SIZE = "() => parseFloat(getComputedStyle(document.body).fontSize)"
 # Each slider once through its range: what the script takes, and the screen.
 SWEEP = """async figure => {
     const script = [], screen = [];
@@ -205,6 +210,43 @@ def test_on_paper_the_figure_stays_and_its_controls_do_not(name, path, window):
         }""")
         ink = [round(255 * share) for share in to_rgb(plots.PALETTE["ink"][0])]
         assert colour == f"rgb({', '.join(map(str, ink))})"
+
+
+#: The text of a printed page, in CSS pixels: A4 without the margins of the book.
+PAPER = {"width": 605, "height": 918}
+# Alone, so that what is on the paper is the figure.
+ALONE = """name => document.querySelector("article").replaceChildren(
+    document.querySelector(name).closest("figure"))"""
+
+
+@EVERY
+@pytest.mark.parametrize("size", ["wide", "phone"])
+def test_a_figure_is_printed_whole_and_no_larger_than_the_text(
+    name, path, size, window, tmp_path
+):
+    """However wide the window is that it is printed from."""
+    with window(size) as visit:
+        page = visit.open(path)
+        figure = ready(page, name)
+        page.evaluate(ALONE, name)
+        screen = figure.locator("svg").first.get_attribute("viewBox")
+        page.pdf(
+            path=tmp_path / "figure.pdf", format="A4",
+            margin={"top": "27mm", "bottom": "27mm", "left": "25mm", "right": "25mm"},
+        )
+        # After the print the screen is as it was.
+        assert figure.locator("svg").first.get_attribute("viewBox") == screen
+        page.emulate_media(media="print")
+        page.set_viewport_size(PAPER)
+        assert not figure.evaluate(CUT_OFF)
+        box = page.locator(f"figure:has({name})").bounding_box()
+        drawing = figure.locator("svg").first.bounding_box()
+        assert drawing["x"] >= 0 and drawing["width"] == PAPER["width"]
+        assert box["width"] <= PAPER["width"] and box["height"] <= PAPER["height"]
+        # Letters of the drawing are no larger than those of the text.
+        assert figure.evaluate(LARGEST_LETTER) <= figure.evaluate(TEXT_SIZE)
+    pages = PdfReader(tmp_path / "figure.pdf").pages
+    assert len(pages) == 1
 
 
 @EVERY

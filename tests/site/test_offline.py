@@ -8,8 +8,8 @@ import zipfile
 import pytest
 
 from _sphinx.downloads import offline_archive
-from answering import explorables, ready, said, start
 from built import pages
+from using_explorables import explorables, ready, said, start
 from visits import Visit
 
 CHAPTER = "book/pooling/radon.html"

@@ -7,16 +7,14 @@ import hashlib
 import io
 import json
 from pathlib import Path
-import sys
 import zipfile
 
 import pytest
 from sphinx.errors import ExtensionError
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "book"))
+from _sphinx.live import packages, pyodide_lock
 
-from _sphinx.live import packages, pyodide_lock  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,5 @@
 """The linker of the live cells computes what PyTensor's own Python linker does."""
 
-from pathlib import Path
-import sys
-
 import numpy as np
 import pymc as pm
 import pytensor
@@ -10,7 +7,6 @@ from pytensor.compile.mode import OPT_FAST_COMPILE, Mode
 import pytensor.tensor as pt
 import pytest
 
-sys.path.append(str(Path(__file__).parents[2] / "book" / "live" / "python"))
 from live.numpy_linker import REWRITES, NumpyLinker
 from pooling import datasets
 

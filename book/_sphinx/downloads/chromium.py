@@ -38,12 +38,24 @@ def flags() -> list[str]:
     return ["--no-sandbox"] * _as_root()
 
 
+def install_packages(*names: str) -> None:
+    """Install packages of Debian or Ubuntu, where that needs no password."""
+    if not shutil.which("apt-get"):
+        return
+    if _as_root():
+        ask = []
+    elif os.environ.get("CI") and shutil.which("sudo"):
+        ask = ["sudo", "--non-interactive"]
+    else:
+        return
+    apt = [*ask, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
+    subprocess.run([*apt, "update"])
+    subprocess.run([*apt, "install", "--yes", *names])
+
+
 def install() -> None:
     """Ask the system's packages where that is possible, and Playwright elsewhere."""
-    if shutil.which("apt-get") and _as_root():
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(["apt-get", "update", "-qq"], env=quiet)
-        subprocess.run(["apt-get", "install", "-y", "-qq", "chromium"], env=quiet)
+    install_packages("chromium")
     if find() is None:
         subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"])
 

@@ -1,0 +1,91 @@
+"""Find the three browsers of the tests; run as a script, install what is missing.
+
+Most tests use Chromium (see `_sphinx.downloads.chromium`, which `make pdf` uses too).
+A few are held to Firefox and to WebKit as well, in the builds of the system's packages.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+import shutil
+import sys
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+if __name__ == "__main__":  # pytest has it on the path already
+    sys.path.insert(0, str(ROOT / "book"))
+
+from _sphinx.downloads import chromium  # noqa: E402
+
+
+class WebKit(NamedTuple):
+    """The programs that a WebKit without a screen needs."""
+
+    driver: str
+    mini_browser: str
+    xvfb: str
+
+
+NEEDED = {
+    "chromium": chromium.HOW,
+    "firefox": "Needed is Firefox, or Firefox ESR, on PATH.",
+    "webkit": (
+        "Needed are WebKitGTK with WebKitWebDriver and MiniBrowser, and Xvfb: on "
+        "Debian and Ubuntu the packages webkit2gtk-driver and xvfb. Other systems have "
+        "them under other names, or not at all."
+    ),
+}
+
+
+def find_firefox() -> str | None:
+    """The path of a Firefox on PATH."""
+    return shutil.which("firefox-esr") or shutil.which("firefox")
+
+
+def find_webkit() -> WebKit | None:
+    """The paths of WebKitGTK's programs and of Xvfb, if all three are there."""
+    paths = [
+        path
+        for folder in ("/usr/lib", "/usr/libexec", "/usr/lib64")
+        for path in sorted(Path(folder).glob("**/webkit*gtk-*/MiniBrowser"))
+    ]
+    driver, xvfb = shutil.which("WebKitWebDriver"), shutil.which("Xvfb")
+    return WebKit(driver, str(paths[-1]), xvfb) if paths and driver and xvfb else None
+
+
+FIND = {"chromium": chromium.find, "firefox": find_firefox, "webkit": find_webkit}
+
+
+def install_firefox() -> None:
+    # Debian has the release with long-term support only.
+    chromium.install_packages("firefox-esr")
+
+
+def install_webkit() -> None:
+    chromium.install_packages("webkit2gtk-driver", "xvfb")
+
+
+INSTALL = {
+    "chromium": chromium.install,
+    "firefox": install_firefox,
+    "webkit": install_webkit,
+}
+
+
+def main() -> int:
+    """Install what is missing, and say what there is."""
+    missing = 0
+    for name, find in FIND.items():
+        if find() is None:
+            INSTALL[name]()
+        found = find()
+        missing += found is None
+        path = found.mini_browser if isinstance(found, WebKit) else found
+        print(f"{name}: {path or f'none, so its tests are skipped. {NEEDED[name]}'}")
+    # On a machine for tests a skipped browser test is a failure.
+    return 1 if missing and os.environ.get("CI") else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
