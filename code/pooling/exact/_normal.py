@@ -94,8 +94,7 @@ def normal_hierarchy(y, sigma, *, mu_prior=None, tau_prior=None, coords=None):
         the likelihood falls as ``tau**-(J - 1)`` under a flat prior of mu and as
         ``tau**-J`` under a normal one, so a flat prior of tau needs three or two
         groups; near zero the likelihood is level, so that ``1 / tau`` never will do.
-    RuntimeError
-        If the quadrature does not reach its accuracy.
+        Also if ``tau_prior`` is too rough for the quadrature.
 
     Notes
     -----
@@ -136,13 +135,14 @@ def normal_hierarchy(y, sigma, *, mu_prior=None, tau_prior=None, coords=None):
     prior = ScalePrior("tau_prior", tau_prior)
     groups = shape[-1] - (mu_prior is None)
     survey = prior.survey(data.unit, *_active_range(data), groups)
-    nodes = _quadrature.integrate(
-        _quadrature.powers(
-            lambda row, x: _log_posterior(data, prior, row, x), survey.tail.found
-        ),
-        survey.edges,
-        len(data.y),
-    )
+    with _quadrature.naming("tau_prior"):
+        nodes = _quadrature.integrate(
+            _quadrature.powers(
+                lambda row, x: _log_posterior(data, prior, row, x), survey.tail.found
+            ),
+            survey.edges,
+            len(data.y),
+        )
     dims = (*replication_dims, dim)
     return NormalHierarchy(data, prior, survey.tail, nodes, shape, (dims, labels))
 

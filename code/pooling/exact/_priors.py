@@ -161,13 +161,16 @@ class ScalePrior:
         except ValueError:
             raise ValueError(
                 f"log_evidence needs proper priors, but {self.name} has no finite "
-                "integral"
+                "integral that can be computed"
             ) from None
 
         def log_f(row, x):
             return self.logpdf(np.exp(x) * unit) + x + np.log(unit)
 
-        mass = _quadrature.integrate(_quadrature.powers(log_f, (0,)), survey.edges, 1)
+        with _quadrature.naming(self.name):
+            mass = _quadrature.integrate(
+                _quadrature.powers(log_f, (0,)), survey.edges, 1
+            )
         return mass.log_totals[0, 0]
 
     def landmarks(self):
@@ -216,7 +219,7 @@ class ScalePrior:
         if decay <= 1e-6:
             raise ValueError(self._too_heavy(top - 1, power))
         if min(bottom, decay) * FARTHEST < _ENOUGH:
-            raise RuntimeError(
+            raise ValueError(
                 f"{self.name} leaves a posterior too close to improper to integrate"
             )
         moments = tuple(m for m in (0, 1, 2) if (decay - m) * FARTHEST >= _ENOUGH)
@@ -293,15 +296,16 @@ class Tail(NamedTuple):
 
         Raises
         ------
-        RuntimeError
+        ValueError
             If it is finite, but the tail is too long to integrate.
         """
         if moment in self.found:
             return values
         if moment in self.infinite:
             return np.full_like(values, instead)
-        raise RuntimeError(
-            f"E {letter}**{moment} is finite, but the tail is too long to integrate"
+        raise ValueError(
+            f"{letter}_prior leaves moment {moment} of {letter} finite, but in a tail "
+            "too long to integrate; give a prior with a shorter tail"
         )
 
 
@@ -315,7 +319,8 @@ class Survey(NamedTuple):
 def _end_slope(x, log_f, apart=20):
     """Slope at the scan's first end; infinite, upwards, where the function is zero."""
     first = np.flatnonzero(~np.isnan(log_f))[0]
-    if np.isneginf(log_f[first]):
+    # A huge negative logarithm has no digits left for a slope: it is zero enough.
+    if log_f[first] < np.nanmax(log_f) - 1e9:
         return np.inf if x[-1] > x[0] else -np.inf
     return (log_f[first + apart] - log_f[first]) / (x[first + apart] - x[first])
 

@@ -7,6 +7,7 @@ negligible beside the integral over the whole line. Panels of all rows are
 evaluated together, so a thousand integrals cost a few array operations.
 """
 
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +30,19 @@ _ROUNDING = 64 * np.finfo(float).eps
 _MOST_HALVINGS = 80
 _ROWS_AT_ONCE = 512  # so that temporary arrays stay small
 _MOST_PANELS_PER_ROW = 4000
+
+
+class NotResolved(RuntimeError):
+    """The quadrature did not reach its accuracy."""
+
+
+@contextmanager
+def naming(priors):
+    """Turn `NotResolved` into a ``ValueError`` that names the priors."""
+    try:
+        yield
+    except NotResolved as error:
+        raise ValueError(f"{priors} can't be integrated over: {error}") from error
 
 
 class Panels(NamedTuple):
@@ -77,7 +91,7 @@ def integrate(log_f, edges, rows, *, negligible=1e-18):
 
     Raises
     ------
-    RuntimeError
+    NotResolved
         If the accuracy cannot be reached.
     """
     edges = np.broadcast_to(edges, (rows, np.shape(edges)[-1]))
@@ -156,8 +170,8 @@ def _resolve(log_f, first, rows):
                 for old, new in zip(panels, halves, strict=True)
             )
         )
-    raise RuntimeError(
-        "the quadrature did not converge: the prior may be too rough, or the "
+    raise NotResolved(
+        "the quadrature did not converge, so a density may be too rough, or the "
         "posterior too close to improper"
     )
 
@@ -207,7 +221,9 @@ def _pack(panels, rows, negligible):
     """Sort the panels by row, leave out the negligible ones, and pad."""
     log_mass, log_totals = _log_masses(panels), _log_integrals(panels, rows)
     if not np.isfinite(log_totals[:, 0]).all():
-        raise RuntimeError("the quadrature found no mass: the prior is out of reach")
+        raise NotResolved(
+            "the quadrature found no mass, so the density must be far from the data"
+        )
     share = (log_mass.max(axis=1) - _finite(log_totals)[panels.row]).max(axis=1)
     keep = np.flatnonzero(share > np.log(negligible))
     keep = keep[np.lexsort((panels.left[keep], panels.row[keep]))]

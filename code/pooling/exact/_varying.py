@@ -12,7 +12,10 @@ from pooling.exact._priors import ScalePrior, Tail, frozen_norm
 from pooling.exact.posterior import Posterior, group_dimension
 
 _NAMES = ("beta", "a", "tau", "sigma")
+_PRIORS = "tau_prior or sigma_prior"
 _BLOCK = 2**18
+# Sizes of y for which the squares of all scales that are looked at are numbers.
+_UNITS = 1e-20, 1e20
 _DROP = 42.0
 # Tails that fall more slowly than this power are too long for the scan's grid.
 _SLOWEST = 0.2
@@ -82,10 +85,8 @@ def varying_intercepts(y, group, X=None, *, tau_prior, sigma_prior, beta_prior=N
     Raises
     ------
     ValueError
-        If an argument is unusable, if X has dependent columns under a flat prior, or
-        if the posterior is improper.
-    RuntimeError
-        If the quadrature does not reach its accuracy.
+        If an argument is unusable, if X has dependent columns under a flat prior, if
+        the posterior is improper, or if a prior is too rough for the quadrature.
 
     Notes
     -----
@@ -145,7 +146,12 @@ def varying_intercepts(y, group, X=None, *, tau_prior, sigma_prior, beta_prior=N
         tau_prior=ScalePrior("tau_prior", tau_prior),
         sigma_prior=ScalePrior("sigma_prior", sigma_prior),
     )
-    _check.ordinary_size("the unit of y", np.array([model.unit]))
+    low, high = _UNITS
+    if not low <= model.unit <= high:
+        raise ValueError(
+            f"y must vary by {low:g} to {high:g}, so that squares of all tau and sigma "
+            f"are numbers; it varies by {model.unit:.0e}: use another unit"
+        )
     if not model.flat:
         _check.ordinary_range("the loc of beta_prior", model.shift / model.unit, "y")
         scale = model.precision**-0.5 / model.unit
@@ -153,8 +159,9 @@ def varying_intercepts(y, group, X=None, *, tau_prior, sigma_prior, beta_prior=N
         _check.ordinary_range("y", 1 / scale, "the scale of beta_prior")
     model.tau_prior.require_density(model.unit)
     model.sigma_prior.require_density(model.unit)
-    tau, tau_tail = _integrate_tau(model)
-    sigma, sigma_tail = _integrate_sigma(model, tau.x[0])
+    with _quadrature.naming(_PRIORS):
+        tau, tau_tail = _integrate_tau(model)
+        sigma, sigma_tail = _integrate_sigma(model, tau.x[0])
     dim = getattr(group, "name", None)
     dim = dim if isinstance(dim, str) else "group"
     group_dimension("the name of group", dim, (*_NAMES, "coefficient"))
@@ -226,7 +233,8 @@ class VaryingIntercepts(Posterior):
         tau, model = _check.known_scale("tau", tau), self._model
         with np.errstate(divide="ignore"):
             log_tau = np.log(tau.ravel() / model.unit)
-        nodes, tail = _integrate_sigma(model, log_tau)
+        with _quadrature.naming(model.sigma_prior.name):
+            nodes, tail = _integrate_sigma(model, log_tau)
         tails = {"tau": Tail((0, 1, 2), ()), "sigma": tail}
         found = {}
         for each, weight, x in zip(tau.ravel(), nodes.weight, nodes.x, strict=True):
@@ -471,7 +479,8 @@ class VaryingIntercepts(Posterior):
         """A second integration, with sigma outside: sigma alone is then resolved."""
         matters = self._tau.weight[0][:, None] * self._sigma.weight > 1e-18
         x = self._sigma.x[matters]
-        return _integrate_sigma_outside(self._model, x.min(), x.max())
+        with _quadrature.naming(_PRIORS):
+            return _integrate_sigma_outside(self._model, x.min(), x.max())
 
     def _draw_scales(self, q_tau, q_sigma):
         """tau by its distribution function; log sigma between four nodes of tau."""
@@ -689,7 +698,7 @@ def _tail(scan, name, zero, infinity):
     if scan.fall <= 1e-6:
         raise ValueError(f"{name} makes the posterior improper: {infinity}")
     if min(scan.rise, scan.fall) < _SLOWEST:
-        raise RuntimeError(
+        raise ValueError(
             f"{name} leaves a posterior too close to improper to integrate"
         )
     return Tail(

@@ -40,7 +40,7 @@ class Posterior(ABC):
     Some quantities have tails so heavy that a moment is infinite. The sd is then
     inf; the mean is inf for a positive quantity and nan for one on the whole line,
     whose mean does not exist. Where a moment is finite but rests on too long a tail
-    to be integrated, asking for it raises a ``RuntimeError``.
+    to be integrated, asking for it raises a ``ValueError`` that names the prior.
 
     A class of posteriors provides `_moments`, `_quantiles`, `_cdf` and `_density`,
     which know nothing of labels, and `sample`, `predict` and `log_evidence`.
@@ -67,9 +67,8 @@ class Posterior(ABC):
         Raises
         ------
         ValueError
-            If ``name`` is not the name of a quantity.
-        RuntimeError
-            If the mean is finite, but the tail is too long to integrate.
+            If ``name`` is not the name of a quantity, or if the mean is finite but
+            rests on too long a tail to be integrated.
         """
         return self._labelled(name, self._moments(self._checked(name))[0]())
 
