@@ -9,6 +9,7 @@ import numpy as np
 def real_array(name, value, *, ndim_min=0, boolean=False):
     """``value`` as an array of finite floats, or a ``ValueError``.
 
+    An array of floats is returned itself, since a copy of many rows takes memory.
     Truth values are numbers only where ``boolean`` says so: a predictor may be one.
     """
     if np.ma.isMaskedArray(value) and np.ma.getmaskarray(value).any():
@@ -35,7 +36,7 @@ def real_array(name, value, *, ndim_min=0, boolean=False):
 def _as_floats(name, raw, value, boolean):
     if raw.dtype.kind in ("fiub" if boolean else "fiu"):
         with np.errstate(over="ignore"):  # of a wider type than double
-            return raw.astype(float)
+            return raw.astype(float, copy=False)
     if raw.dtype.kind == "O":  # objects such as pandas' nullable integers
         numbers = (int, float, np.number, Decimal, Fraction)
         allowed = (*numbers, bool, np.bool_) if boolean else numbers
@@ -76,7 +77,7 @@ def known_scale(name, value):
     array = non_negative_array(name, value)
     if array.ndim > 1:
         raise ValueError(f"{name} must be a number or (T,), not of shape {array.shape}")
-    return array
+    return array.copy()  # which becomes a coordinate of results
 
 
 def ordinary_size(name, array):
@@ -106,7 +107,7 @@ def probabilities(name, value):
         raise ValueError(
             f"{name} must lie between 0 and 1, but {_where(name, array, bad)}"
         )
-    return array
+    return array.copy()  # which becomes a coordinate of results
 
 
 def one_of(name, value, allowed):

@@ -54,13 +54,15 @@ def summarise(y, code, labels, x):
     if np.abs(residual).max() <= _ROUNDING * largest:
         residual = np.zeros_like(y)
     count = np.bincount(code)
-    columns = [] if constant else [each / s for each, s in zip(x.T, scale, strict=True)]
     means, deviations = [], []
-    for each in [*columns, residual]:
-        mean, deviation = _split(each, code, count)
+    for i in range(0 if constant else x.shape[1]):
+        mean, deviation = _split(x[:, i] / scale[i], code, count)
         means.append(mean)
         deviations.append(deviation)
-    if columns and len(y) > len(count) and _explained(deviations):
+    mean, deviation = _split(residual, code, count)
+    means.append(mean)
+    deviations.append(deviation)
+    if not constant and len(y) > len(count) and _explained(deviations):
         # X explains all that differs within groups. From here on y is what remains
         # between them, and no longer the residual of least squares.
         fit = np.linalg.lstsq(
