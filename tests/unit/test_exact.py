@@ -5,10 +5,13 @@ import time
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 import numpy as np
+import pandas as pd
 import pytest
-from scipy import integrate, stats
+from scipy import integrate, sparse, stats
 
+import dense_integrals
 from pooling import exact
+from pooling.exact import _normal
 
 pytestmark = [
     pytest.mark.filterwarnings("error"),
@@ -30,59 +33,8 @@ class LogDensity:
 
 
 def brute_force(y, sigma, mu_prior, tau_prior):
-    """Means and sds of tau, mu and theta from dense matrices on a fine grid of tau.
-
-    Everything is joint-normal algebra on (mu, theta, y), with a rule in tau (the
-    trapezoid after tau = unit * x / (1 - x), ends left out) that shares nothing
-    with the module's.
-    """
-    y, sigma = np.asarray(y, float), np.asarray(sigma, float)
-    groups, unit = len(y), np.exp(np.log(sigma).mean())
-    # tanh-sinh on (0, 1): the substitution crowds points to both ends.
-    t, step = np.linspace(-4.6, 4.6, 1801, retstep=True)
-    x = 1 / (1 + np.exp(-np.pi * np.sinh(t)))
-    rest = 1 / (1 + np.exp(np.pi * np.sinh(t)))
-    keep = (x > 0) & (rest > 0)
-    tau = unit * x[keep] / rest[keep]
-    jacobian = tau * np.pi * np.cosh(t[keep]) * step
-    covariance = np.eye(groups) * (sigma**2 + tau[:, None, None] ** 2)
-    ones = np.ones(groups)
-    inverse = np.linalg.inv(covariance)
-    precision = np.einsum("tij->t", inverse)
-    mean = (inverse @ y).sum(axis=1)
-    prior = 0.0, 0.0
-    if mu_prior is not None:
-        prior = mu_prior.mean(), mu_prior.std() ** -2
-    mean = (mean + prior[0] * prior[1]) / (precision + prior[1])
-    variance = 1 / (precision + prior[1])
-    gap = y - mean[:, None] * ones
-    misfit = (
-        np.einsum("ti,tij,tj->t", gap, inverse, gap) + prior[1] * (mean - prior[0]) ** 2
-    )
-    log_p = -np.linalg.slogdet(covariance)[1] / 2 + np.log(variance) / 2 - misfit / 2
-    if tau_prior is not None:
-        with np.errstate(over="ignore"):
-            log_p = log_p + tau_prior.logpdf(tau)
-    weight = np.exp(log_p - log_p.max()) * jacobian
-    weight /= weight.sum()
-    gain = tau[:, None, None] ** 2 * inverse
-    theta = mean[:, None] * ones + np.einsum("tij,tj->ti", gain, gap)
-    left_over = ones - gain.sum(axis=2)
-    theta_variance = (
-        tau[:, None] ** 2 * (1 - np.einsum("tii->ti", gain))
-        + left_over**2 * variance[:, None]
-    )
-
-    def moments(value, own_variance):
-        centre = np.einsum("t,t...->...", weight, value)
-        spread = own_variance + (value - centre) ** 2
-        return centre, np.sqrt(np.einsum("t,t...->...", weight, spread))
-
-    return {
-        "tau": moments(tau, 0 * tau),
-        "mu": moments(mean, variance),
-        "theta": moments(theta, theta_variance),
-    }
+    problem = dense_integrals.known_errors(y, sigma, mu_prior, tau_prior)
+    return dense_integrals.integrals(problem)[0]
 
 
 def agree(fit, expected, rtol=1e-6):
@@ -258,6 +210,21 @@ class TestManyGroups:
         expected = y + pull * (y.mean() - y)
         assert np.allclose(fit.mean("theta"), expected, rtol=0, atol=1e-8)
 
+    def test_interpolation_in_the_standard_errors_changes_nothing(self, monkeypatch):
+        rng = np.random.default_rng(31)
+        sigma = np.exp(rng.normal(0, 1.5, 4000))
+        y = 100 + rng.normal(0, np.hypot(sigma, 0.7))
+        y[:3] += [40, -300, 1e4]
+        fits = []
+        for groups in (4, 10**9):
+            monkeypatch.setattr(_normal, "_GROUPS_A_NODE", groups)
+            fits.append(exact.normal_hierarchy(y, sigma))
+        fast, plain = fits
+        assert fast._data.sums is not None and plain._data.sums is None
+        for name in ("mu", "tau", "theta"):
+            for ask in (exact.NormalHierarchy.mean, exact.NormalHierarchy.sd):
+                np.testing.assert_allclose(ask(fast, name), ask(plain, name), rtol=1e-9)
+
     def test_far_from_zero_and_tiny(self):
         rng = np.random.default_rng(4)
         z = rng.normal(size=5000) * 1.5
@@ -311,7 +278,7 @@ class TestHeavyTails:
         fit = exact.normal_hierarchy(Y[:3], SIGMA[:3], tau_prior=LogDensity(logpdf))
         assert 0 < fit.mean("tau") < 10
         assert fit.cdf("mu", fit.quantile("mu", 0.2)) == pytest.approx(0.2)
-        with pytest.raises(RuntimeError, match="too long to integrate"):
+        with pytest.raises(ValueError, match="tau_prior .* too long to integrate"):
             fit.sd("tau")
 
 
@@ -329,6 +296,18 @@ class TestPriors:
         jump = LogDensity(lambda tau: np.where(tau < 10, 0.0, -np.inf))
         found = exact.normal_hierarchy(Y, SIGMA, tau_prior=jump)
         agree(found, {n: (told.mean(n), told.sd(n)) for n in ("mu", "tau", "theta")})
+
+    @pytest.mark.parametrize(("at", "width"), [(3, 1e-9), (1e6, 1e-3), (1e-6, 1e-12)])
+    def test_a_spike_fixes_tau(self, at, width):
+        fit = exact.normal_hierarchy(Y, SIGMA, tau_prior=stats.norm(at, width))
+        given = fit.given_tau(at)
+        assert fit.mean("tau") == pytest.approx(at, rel=1e-9)
+        agree(fit, {"theta": (given.theta_mean, given.theta_sd)})
+
+    def test_a_prior_too_rough_for_the_quadrature_is_named(self):
+        rough = LogDensity(lambda tau: np.where(np.sin(1e12 * tau) > 0, -tau, -np.inf))
+        with pytest.raises(ValueError, match="tau_prior can't be integrated over"):
+            exact.normal_hierarchy(Y, SIGMA, tau_prior=rough)
 
     def test_narrow_uniform(self):
         fit = exact.normal_hierarchy(Y, SIGMA, tau_prior=stats.uniform(3, 1e-3))
@@ -539,6 +518,14 @@ class TestBadInput:
             ([[1, 2], [3]], [1, 1], "y must be a rectangular array"),
             ([], [], "y must not be empty"),
             (3.0, 1.0, "y must have at least 1 dimension"),
+            (np.ma.array([1, 2, 3], mask=[1, 0, 0]), [1, 1, 1], "y must have no mask"),
+            (pd.array([1, None, 3], dtype="Int64"), [1, 1, 1], r"y\[1\] is nan"),
+            (pd.date_range("2026", periods=3), [1, 1, 1], "y must be real numbers"),
+            (sparse.csr_array([[1, 2, 3]]), [1, 1, 1], "y must be real numbers"),
+            (pd.DataFrame({"y": [1, "b"]}), [1], "y must be real numbers"),
+            ([1, 2, 3e200], [1, 1, 1], "y must not exceed sigma by"),
+            ([1, 2, 3], [1, 1, 1e-200], "sigma must lie between 1e-100 and"),
+            ([1e40, 2, 3], [1, 1, 1e-40], "y must not exceed sigma by"),
         ],
     )
     def test_data(self, y, sigma, named):
@@ -561,6 +548,15 @@ class TestBadInput:
             ({"tau_prior": stats.uniform(-5, 2)}, "tau_prior has no density"),
             ({"tau_prior": LogDensity(lambda t: np.where(t > 5, np.nan, -t))}, "nan"),
             ({"tau_prior": LogDensity(lambda t: np.zeros(3))}, "tau_prior"),
+            ({"tau_prior": LogDensity(lambda t: "a")}, "tau_prior.logpdf must return"),
+            ({"tau_prior": LogDensity(lambda t: t + 0j)}, "tau_prior.logpdf must"),
+            ({"tau_prior": LogDensity(lambda t: 1 / 0)}, "tau_prior.logpdf must"),
+            ({"tau_prior": LogDensity(lambda t: t * np.nan)}, "tau_prior has no"),
+            ({"tau_prior": stats.halfnorm(scale=[1, 2])}, "tau_prior must be one"),
+            ({"tau_prior": stats.poisson(3)}, "tau_prior must be None"),
+            ({"tau_prior": stats.uniform(1, 0)}, "tau_prior must be one"),
+            ({"mu_prior": stats.norm(0, 1e-200)}, "scale of mu_prior must lie"),
+            ({"mu_prior": stats.norm(1e200, 1)}, "loc of mu_prior must lie"),
             ({"coords": {"school": ["A"]}}, r"coords\['school'\] must have 8 labels"),
             ({"coords": ["A"] * 8}, "coords must map one dimension"),
             ({"coords": {"a": list("ABCDEFGH"), "b": [1]}}, "coords must map one"),

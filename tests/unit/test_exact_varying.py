@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+import dense_integrals
 from pooling import datasets, exact
+from pooling.exact import _varying
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -30,84 +32,6 @@ def make(seed, sizes, *, slope=True, tau=1.0, sigma=0.7):
     y = x @ [2.0, -1.0][: x.shape[1]] + a[group] + rng.normal(0, sigma, len(group))
     order = rng.permutation(len(group))
     return y[order], group[order], x[order]
-
-
-def brute_force(y, group, x, tau_prior, sigma_prior, beta_prior, new=None):
-    """Dense covariance of all rows on a fine grid of (log tau, log sigma)."""
-    groups, rows, p = group.max() + 1, len(y), x.shape[1]
-    z = np.eye(groups)[group]
-    log_tau, h_tau = np.linspace(-18, 7, 301, retstep=True)
-    # Only where no group has two rows can sigma be next to nothing.
-    lowest = -18 if groups == rows else -5
-    log_sigma, h_sigma = np.linspace(lowest, 6, 20 * (6 - lowest) + 1, retstep=True)
-    tau, sigma = (g.ravel() for g in np.meshgrid(np.exp(log_tau), np.exp(log_sigma)))
-    log_p, means, variances, density = [], [], [], []
-    for part in np.array_split(np.arange(tau.size), 60):
-        t, s = tau[part, None, None], sigma[part, None, None]
-        inverse = np.linalg.inv(t**2 * (z @ z.T) + s**2 * np.eye(rows))
-        log_det = 2 * rows * np.log(s[:, 0, 0])
-        log_det += np.log1p((t[:, 0] / s[:, 0]) ** 2 * z.sum(axis=0)).sum(axis=1)
-        precision = x.T @ inverse @ x
-        pull = x.T @ inverse @ y
-        misfit = np.einsum("i,kij,j->k", y, inverse, y)
-        constant = (rows - p) * np.log(2 * np.pi)
-        if beta_prior is not None:
-            loc, scale = (
-                np.broadcast_to(v, p) for v in (beta_prior.mean(), beta_prior.std())
-            )
-            precision = precision + np.diag(scale**-2.0)
-            pull = pull + loc / scale**2
-            misfit = misfit + np.sum(loc**2 / scale**2)
-            constant = rows * np.log(2 * np.pi) + 2 * np.log(scale).sum()
-        covariance = np.linalg.inv(precision)
-        beta = np.einsum("kij,kj->ki", covariance, pull)
-        misfit = misfit - np.einsum("ki,ki->k", beta, pull)
-        log_det = log_det - np.linalg.slogdet(covariance)[1]
-        log_p.append(-(constant + log_det + misfit) / 2)
-        gain = t**2 * (z.T @ inverse)
-        a = np.einsum("kji,ki->kj", gain, y - beta @ x.T)
-        effect = gain @ x
-        own = (t * s)[:, 0] ** 2 / (s[:, 0] ** 2 + z.sum(axis=0) * t[:, 0] ** 2)
-        a_variance = own + np.einsum("kjp,kpq,kjq->kj", effect, covariance, effect)
-        means.append(np.hstack([beta, a, t[:, 0], s[:, 0]]))
-        variances.append(
-            np.hstack(
-                [np.einsum("kpp->kp", covariance), a_variance, 0 * t[:, 0], 0 * s[:, 0]]
-            )
-        )
-        if new is not None:
-            y_new, group_new, x_new = new
-            known = group_new < groups
-            slope = np.where(known[:, None], effect[:, group_new % groups], 0)
-            slope = x_new - slope
-            centre = np.where(
-                known, np.einsum("kji,i->kj", gain, y)[:, group_new % groups], 0
-            )
-            centre = centre + np.einsum("kmp,kp->km", slope, beta)
-            spread = (
-                np.where(known, own[:, group_new % groups], t[:, 0] ** 2) + s[:, 0] ** 2
-            )
-            spread = spread + np.einsum("kmp,kpq,kmq->km", slope, covariance, slope)
-            density.append(stats.norm.pdf(y_new, centre, np.sqrt(spread)))
-    log_p = np.concatenate(log_p) + np.log(tau) + np.log(sigma)
-    for prior, value in ((tau_prior, tau), (sigma_prior, sigma)):
-        if prior is not None:
-            log_p = log_p + prior.logpdf(value)
-    weight = np.exp(log_p - log_p.max())
-    evidence = np.log(weight.sum() * h_tau * h_sigma) + log_p.max()
-    weight /= weight.sum()
-    value, own = np.vstack(means), np.vstack(variances)
-    mean = weight @ value
-    sd = np.sqrt(weight @ (own + (value - mean) ** 2))
-    split = [p, p + groups, p + groups + 1]
-    moments = {
-        name: (m.item(), s.item()) if name in ("tau", "sigma") else (m, s)
-        for name, m, s in zip(
-            NAMES, np.split(mean, split), np.split(sd, split), strict=True
-        )
-    }
-    predictive = np.log(weight @ np.vstack(density)) if new is not None else None
-    return moments, evidence, predictive
 
 
 CASES = {
@@ -135,6 +59,12 @@ CASES = {
         stats.gamma(2, scale=1),
         stats.norm(0, 10),
     ),
+    "as many groups and predictors as rows": (
+        make(20, [2, 1, 1, 1, 1]),
+        stats.halfnorm(scale=1),
+        stats.gamma(2, scale=1),
+        stats.norm(0, 3),
+    ),
     "no variation between groups": (
         make(5, [4, 5, 3], tau=0.0),
         stats.halfnorm(scale=1),
@@ -147,10 +77,11 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_agrees_with_brute_force(case):
     (y, group, x), tau_prior, sigma_prior, beta_prior = CASES[case]
-    new = y[:4] + 0.3, np.array([*group[:2], 99, 99]), x[:4] + 0.1
-    moments, evidence, predictive = brute_force(
-        y, group, x, tau_prior, sigma_prior, beta_prior, new
-    )
+    new = y[:4] + 0.3, [*group[:2], 99, 99], x[:4] + 0.1
+    problem = dense_integrals.rows(y, group, x, tau_prior, sigma_prior, beta_prior)
+    moments, evidence = dense_integrals.integrals(problem)
+    more = [dense_integrals.with_row(problem, *row) for row in zip(*new, strict=True)]
+    predictive = [dense_integrals.integrals(each)[1] - evidence for each in more]
     fit = exact.varying_intercepts(
         y, group, x, tau_prior=tau_prior, sigma_prior=sigma_prior, beta_prior=beta_prior
     )
@@ -230,6 +161,20 @@ def test_cost_does_not_grow_with_rows():
         return best
 
     assert seconds(many) < 5 * seconds(few)
+
+
+def test_moments_by_size_are_those_of_each_group():
+    """Against the mixture over tau and sigma, group by group."""
+    y, group, x = make(34, [1, 1, 2, 2, 7, 30, 400])
+    fit = exact.varying_intercepts(
+        y, group, x, tau_prior=None, sigma_prior=stats.halfnorm(scale=2)
+    )
+    node = fit._nodes
+    mean, variance = _varying._conditional(fit._model, node, "a", np.arange(7))
+    centre = mean @ node.weight
+    spread = (variance + (mean - centre[:, None]) ** 2) @ node.weight
+    np.testing.assert_allclose(fit.mean("a"), centre, rtol=1e-10)
+    np.testing.assert_allclose(fit.sd("a"), np.sqrt(spread), rtol=1e-10)
 
 
 class TestInvariances:
@@ -428,6 +373,18 @@ class TestBadInput:
             ({"X": np.ones((10, 2))}, "X must have independent columns"),
             ({"X": np.full((10, 1), np.inf)}, r"X\[0, 0\] is inf"),
             ({"X": [["a"]] * 10}, "X must be real numbers"),
+            ({"X": pd.DataFrame({"x": list("abcdefghij")})}, r"X\['x'\] must be real"),
+            ({"X": np.ones((10, 1, 1))}, "X must have shape"),
+            ({"X": np.full((10, 1), 1e-200)}, "a column of X must lie between"),
+            ({"group": pd.to_datetime([None] + ["2026"] * 9)}, r"group\[0\] is miss"),
+            ({"group": np.ma.array(range(10), mask=[1] * 10)}, "group must have no"),
+            ({"group": pd.Categorical([None] + ["a"] * 9)}, r"group\[0\] is missing"),
+            ({"group": np.zeros((10, 1))}, "group must have one label a row"),
+            ({"group": "a" * 10}, "group must have one label a row"),
+            ({"y": np.arange(10) * 1e-30}, "y must vary by 1e-20 to"),
+            ({"y": np.zeros(10)}, "sigma_prior makes the posterior improper"),
+            ({"sigma_prior": LogDensity(lambda s: s)}, "sigma_prior makes the post"),
+            ({"sigma_prior": LogDensity(lambda s: 1 / 0)}, "sigma_prior.logpdf must"),
             ({"tau_prior": 3}, "tau_prior must be None"),
             ({"sigma_prior": "wide"}, "sigma_prior must be None"),
             ({"sigma_prior": stats.uniform(-5, 2)}, "sigma_prior"),
