@@ -1,6 +1,6 @@
 """Time the book's build, and say where the time goes.
 
-    make bench                      cold, unchanged, one sentence changed
+    make bench                      the build, and exact posteriors of many groups
     python tests/bench.py --compare and chapters one after another, for comparison
 
 Works on a copy of the checkout in a temporary folder, with every cache empty: the
@@ -21,6 +21,10 @@ import time
 
 from jupyter_cache import get_cache
 import nbformat
+import numpy as np
+from scipy import stats
+
+from pooling import exact
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book"))
@@ -66,6 +70,34 @@ def build(where: Path, **environ: str) -> float:
     if done.returncode:
         sys.exit(done.stdout + done.stderr)
     return time.monotonic() - began
+
+
+def million() -> dict[str, float]:
+    """Seconds that exact posteriors of a million groups take, by what is known."""
+    rng = np.random.default_rng(1)
+    groups, prior = 1_000_000, stats.halfnorm(scale=2)
+    group = np.repeat(np.arange(groups), 5)
+    effect, noise = rng.normal(0, 0.5, groups), rng.normal(size=5 * groups)
+    sigma = np.exp(rng.normal(0, 0.5, groups))
+    rows, estimates = effect[group] + noise, effect + sigma * noise[:groups]
+
+    def seconds(name, solve) -> float:
+        began = time.monotonic()
+        fit = solve()
+        fit.mean(name), fit.sd(name)
+        return time.monotonic() - began
+
+    return {
+        "a million groups of five rows": seconds(
+            "a",
+            lambda: exact.varying_intercepts(
+                rows, group, tau_prior=prior, sigma_prior=prior
+            ),
+        ),
+        "a million standard errors": seconds(
+            "theta", lambda: exact.normal_hierarchy(estimates, sigma, tau_prior=prior)
+        ),
+    }
 
 
 def shares(where: Path) -> tuple[int, dict[str, float]]:
@@ -131,6 +163,9 @@ def main() -> None:
         print("\nOf the time in kernels, which run side by side:")
         for what, seconds in spent.items():
             print(f"{what:36}{seconds:8.1f} s   {seconds / total:4.0%}")
+    print("\nExact posteriors, all means and sds of the groups:")
+    for what, seconds in million().items():
+        print(f"{what:36}{seconds:8.2f} s")
     if arguments.compare:
         with tempfile.TemporaryDirectory() as folder:
             where = copy(Path(folder) / "book")

@@ -1,146 +1,260 @@
-"""Posteriors of small normal hierarchies, from dense matrices on fine grids.
+"""Posteriors of small normal hierarchies by dense algebra and a tanh-sinh rule.
 
-They share no formula with `pooling.exact`, which the unit tests and ``make soak`` hold
-to them.
+Nothing of `pooling.exact` is used: the marginal likelihood of the data is the density
+of a multivariate normal with a dense covariance matrix, and tau (and sigma) are
+integrated over by a rule that is refined until nothing changes. The unit tests and
+``make soak`` hold the module to it.
 """
 
+from typing import NamedTuple
+
 import numpy as np
-from scipy import stats
 
-NAMES = ("beta", "a", "tau", "sigma")
+STEPS = 0.1, 0.065, 0.043, 0.029, 0.019, 0.013
+FINER_STEPS = 0.009, 0.006, 0.004  # of a single integral, which is quick
 
 
-def normal_hierarchy(y, sigma, mu_prior, tau_prior):
-    """Means and sds of tau, mu and theta from dense matrices on a fine grid of tau.
+class Problem(NamedTuple):
+    """A normal hierarchy: N rows in J groups, with p coefficients."""
 
-    Everything is joint-normal algebra on (mu, theta, y), with a rule in tau (the
-    trapezoid after tau = unit * x / (1 - x), ends left out) that shares nothing
-    with the module's.
-    """
+    y: np.ndarray  # (N,)
+    x: np.ndarray  # (N, p) predictors
+    z: np.ndarray  # (N, J) which group a row is in
+    noise: np.ndarray | None  # (N,) known standard errors; None where sigma is unknown
+    prior: tuple | None  # means and sds (p,) of the coefficients; None is flat
+    levels: bool  # ask for the groups' levels, not their distances from the mean
+    unit: float  # a unit of y
+    tau_prior: object
+    sigma_prior: object
+
+
+def known_errors(y, sigma, mu_prior, tau_prior, unit=None):
+    """The problem of `pooling.exact.normal_hierarchy`."""
     y, sigma = np.asarray(y, float), np.asarray(sigma, float)
-    groups, unit = len(y), np.exp(np.log(sigma).mean())
-    # tanh-sinh on (0, 1): the substitution crowds points to both ends.
-    t, step = np.linspace(-4.6, 4.6, 1801, retstep=True)
-    x = 1 / (1 + np.exp(-np.pi * np.sinh(t)))
-    rest = 1 / (1 + np.exp(np.pi * np.sinh(t)))
-    keep = (x > 0) & (rest > 0)
-    tau = unit * x[keep] / rest[keep]
-    jacobian = tau * np.pi * np.cosh(t[keep]) * step
-    covariance = np.eye(groups) * (sigma**2 + tau[:, None, None] ** 2)
-    ones = np.ones(groups)
-    inverse = np.linalg.inv(covariance)
-    precision = np.einsum("tij->t", inverse)
-    mean = (inverse @ y).sum(axis=1)
-    prior = 0.0, 0.0
+    groups = len(y)
+    prior = None
     if mu_prior is not None:
-        prior = mu_prior.mean(), mu_prior.std() ** -2
-    mean = (mean + prior[0] * prior[1]) / (precision + prior[1])
-    variance = 1 / (precision + prior[1])
-    gap = y - mean[:, None] * ones
-    misfit = (
-        np.einsum("ti,tij,tj->t", gap, inverse, gap) + prior[1] * (mean - prior[0]) ** 2
-    )
-    log_p = -np.linalg.slogdet(covariance)[1] / 2 + np.log(variance) / 2 - misfit / 2
-    if tau_prior is not None:
-        with np.errstate(over="ignore"):
-            log_p = log_p + tau_prior.logpdf(tau)
-    weight = np.exp(log_p - log_p.max()) * jacobian
-    weight /= weight.sum()
-    gain = tau[:, None, None] ** 2 * inverse
-    theta = mean[:, None] * ones + np.einsum("tij,tj->ti", gain, gap)
-    left_over = ones - gain.sum(axis=2)
-    theta_variance = (
-        tau[:, None] ** 2 * (1 - np.einsum("tii->ti", gain))
-        + left_over**2 * variance[:, None]
+        prior = np.array([mu_prior.mean()]), np.array([mu_prior.std()])
+    return Problem(
+        y=y,
+        x=np.ones((groups, 1)),
+        z=np.eye(groups),
+        noise=sigma,
+        prior=prior,
+        levels=True,
+        unit=float(np.exp(np.log(sigma).mean())) if unit is None else unit,
+        tau_prior=tau_prior,
+        sigma_prior=None,
     )
 
-    def moments(value, own_variance):
-        centre = np.einsum("t,t...->...", weight, value)
-        spread = own_variance + (value - centre) ** 2
-        return centre, np.sqrt(np.einsum("t,t...->...", weight, spread))
 
+def rows(y, group, x, tau_prior, sigma_prior, beta_prior, unit=1.0):
+    """The problem of `pooling.exact.varying_intercepts`, with groups 0, 1, ..."""
+    prior = None
+    if beta_prior is not None:
+        loc, scale = beta_prior.mean(), beta_prior.std()
+        prior = tuple(np.broadcast_to(v, x.shape[1]) for v in (loc, scale))
+    return Problem(
+        y=y,
+        x=x,
+        z=np.eye(group.max() + 1)[group],
+        noise=None,
+        prior=prior,
+        levels=False,
+        unit=unit,
+        tau_prior=tau_prior,
+        sigma_prior=sigma_prior,
+    )
+
+
+def integrals(problem):
+    """Means and sds by name, and the log evidence, from the finest rule needed.
+
+    A rule is trusted when a finer one changes nothing.
+
+    Returns
+    -------
+    moments : dict of (mean, sd)
+    log_evidence : float
+
+    Raises
+    ------
+    ArithmeticError
+        If the finest rule still changes something.
+    """
+    known = problem.noise is not None
+    steps = STEPS[1:] + FINER_STEPS * known
+    with np.errstate(all="ignore"):
+        finer = by_rule(problem, STEPS[0])
+        for step in steps:
+            coarser, finer = finer, by_rule(problem, step, finer["box"])
+            if largest_gap(coarser, finer) < 1e-7:
+                break
+        else:
+            raise ArithmeticError("the reference did not converge")
+    moments = {name: finer[name] for name in ("tau", "sigma")[: 1 if known else 2]}
+    if known:
+        moments["mu"] = tuple(v.item() for v in finer["coefficients"])
+        moments["theta"] = finer["groups"]
+    else:
+        moments["beta"], moments["a"] = finer["coefficients"], finer["groups"]
+    return moments, finer["log_evidence"]
+
+
+def with_row(problem, y, group, x):
+    """The problem with one more row, of one of its groups or (99, say) of a new one.
+
+    The row's predictive density is the ratio of the two evidences.
+    """
+    groups = problem.z.shape[1]
+    z = np.pad(problem.z, ((0, 1), (0, int(group >= groups))))
+    z[-1, min(group, groups)] = 1
+    return problem._replace(y=np.append(problem.y, y), x=np.vstack([problem.x, x]), z=z)
+
+
+def log_prior(prior, x):
+    return np.zeros_like(x) if prior is None else prior.logpdf(x)
+
+
+def whole_line(step, end=3.9):
+    """Points and log weights of a tanh-sinh rule for the logarithm of a scale.
+
+    The rule is that of the double exponential transformation on (0, inf),
+    ``x = exp(pi / 2 * sinh(t))``, of Takahasi and Mori.
+    """
+    t = np.arange(-end, end + step / 2, step)
+    log_x = np.pi / 2 * np.sinh(t)
+    return log_x, np.log(np.pi / 2 * np.cosh(t) * step)
+
+
+def dense(problem, tau, sigma):
+    """Log likelihood, and conditional means and variances, by dense algebra.
+
+    All scales of shape (K,). The unknowns are the coefficients followed by the
+    groups; with a flat prior of the coefficients the likelihood is the density of
+    the data given a limit of ever wider priors, which generalised least squares
+    gives.
+    """
+    y, x, z = problem.y, problem.x, problem.z
+    noise = problem.noise  # (N,) known standard errors, or None
+    n, p = x.shape
+    # V = Q diag(variance) Q', from the eigenvectors of a matrix without scales.
+    if noise is None:
+        value, q = np.linalg.eigh(z @ z.T)
+        value[np.abs(value) < 1e-10] = 0.0
+        variance = sigma[:, None] ** 2 + tau[:, None] ** 2 * value
+    else:
+        q, variance = np.eye(n), noise**2 + tau[:, None] ** 2
+    columns = np.column_stack([x, y, z])
+    white = (q.T @ columns) / np.sqrt(variance)[..., None]
+    log_p = -np.log(variance).sum(axis=1) / 2
+    wx, wy, wz = white[..., :p], white[..., p], white[..., p + 1 :]
+    # Least squares by QR, with the prior of the coefficients as further rows.
+    rows = white[..., : p + 1]
+    if problem.prior is not None:
+        loc, sd = problem.prior
+        more = np.column_stack([np.diag(1 / sd), loc / sd])
+        more = np.broadcast_to(more, (len(tau), *more.shape))
+        rows = np.concatenate([rows, more], axis=1)
+        log_p = log_p - np.log(sd).sum() - n / 2 * np.log(2 * np.pi)
+    else:
+        log_p = log_p - (n - p) / 2 * np.log(2 * np.pi)
+    triangle = np.linalg.qr(rows, mode="r")
+    misfit = triangle[:, p, p] ** 2 if triangle.shape[1] > p else 0.0
+    triangle, pull = triangle[:, :p, :p], triangle[:, :p, p]
+    inverse = np.linalg.inv(triangle)
+    covariance = inverse @ np.swapaxes(inverse, 1, 2)
+    beta = np.einsum("kpq,kq->kp", inverse, pull)
+    log_p = log_p - np.log(np.abs(np.einsum("kpp->kp", triangle))).sum(axis=1)
+    log_p = log_p - misfit / 2
+    # Groups: a = tau^2 Z' V^-1 (y - X beta), Henderson's predictor.
+    gain = tau[:, None, None] ** 2 * np.swapaxes(wz, 1, 2)
+    a = np.einsum("kjn,kn->kj", gain, wy - np.einsum("knp,kp->kn", wx, beta))
+    effect = gain @ wx
+    information = (
+        z.T @ noise**-2.0
+        if noise is not None
+        else (z.sum(axis=0) / sigma[:, None] ** 2)
+    )
+    spread = 1 / (information + tau[:, None] ** -2.0)
+    if problem.levels:  # the groups' levels, not their distances from the mean
+        level = a + beta
+        slope = 1 - effect
+        variance = spread + np.einsum("kjp,kpq,kjq->kj", slope, covariance, slope)
+        return log_p, beta, np.einsum("kpp->kp", covariance), level, variance
+    variance = spread + np.einsum("kjp,kpq,kjq->kj", effect, covariance, effect)
+    return log_p, beta, np.einsum("kpp->kp", covariance), a, variance
+
+
+def by_rule(problem, step, box=None):
+    """Moments and log evidence, by tanh-sinh rules over tau (and sigma).
+
+    What lies outside the ``box``, of logarithms of tau and of sigma, is left out; the
+    result has the box in which anything matters.
+    """
+    log_x, log_w = whole_line(step)
+    keep = np.abs(log_x) < 28
+    log_x, log_w = log_x[keep], log_w[keep]
+    (low, high), (sigma_low, sigma_high) = box or ((-28, 28), (-24, 12))
+    outer = (log_x >= low) & (log_x <= high)
+    unit = problem.unit
+    tau, weight = unit * np.exp(log_x[outer]), log_w[outer]
+    sigma, log_f = tau, 0.0
+    if problem.noise is None:
+        inner = (log_x >= sigma_low) & (log_x <= sigma_high)
+        tau, sigma = np.meshgrid(tau, unit * np.exp(log_x[inner]), indexing="ij")
+        tau, sigma = tau.ravel(), sigma.ravel()
+        weight = (weight[:, None] + log_w[inner]).ravel()
+        log_f = log_prior(problem.sigma_prior, sigma) + np.log(sigma)
+    log_f = log_f + log_prior(problem.tau_prior, tau) + np.log(tau) + weight
+    parts = []
+    for part in np.array_split(np.arange(len(tau)), max(1, len(tau) // 2000)):
+        use = part[log_f[part] > -1e4]
+        found = dense(problem, tau[use], sigma[use])
+        parts.append((log_f[use] + found[0], tau[use], sigma[use], *found[1:]))
+    log_f, tau, sigma, *of = (np.concatenate(a) for a in zip(*parts, strict=True))
+    top = log_f.max()
+    p = np.exp(log_f - top)
+    total = p.sum()
+    p = p / total
+
+    def moments(mean, variance):
+        centre = p @ mean
+        return centre, np.sqrt(p @ (variance + (mean - centre) ** 2))
+
+    size = np.maximum(tau, sigma) / (p @ np.maximum(tau, sigma))
+    matters = log_f + 2 * np.log(np.maximum(size, 1)) > top - 36
+    ends = [np.log(a[matters] / unit) for a in (tau, sigma)]
     return {
         "tau": moments(tau, 0 * tau),
-        "mu": moments(mean, variance),
-        "theta": moments(theta, theta_variance),
+        "sigma": moments(sigma, 0 * sigma),
+        "coefficients": moments(of[0], of[1]),
+        "groups": moments(of[2], of[3]),
+        "log_evidence": top + np.log(total),
+        "box": [
+            (e.min() - margin(e.min(), step), e.max() + margin(e.max(), step))
+            for e in ends
+        ],
     }
 
 
-def varying_intercepts(y, group, x, tau_prior, sigma_prior, beta_prior, new=None):
-    """Dense covariance of all rows on a fine grid of (log tau, log sigma)."""
-    groups, rows, p = group.max() + 1, len(y), x.shape[1]
-    z = np.eye(groups)[group]
-    free = rows - np.linalg.matrix_rank(np.hstack([z, x]))
-    log_tau, h_tau = np.linspace(-18, 7, 301, retstep=True)
-    # Only where groups and predictors explain all rows can sigma be next to nothing.
-    # (With rows in common, much smaller ones would make the covariance singular.)
-    lowest = -18 if groups == rows else -9 if free == 0 else -5
-    log_sigma, h_sigma = np.linspace(lowest, 6, 20 * (6 - lowest) + 1, retstep=True)
-    tau, sigma = (g.ravel() for g in np.meshgrid(np.exp(log_tau), np.exp(log_sigma)))
-    log_p, means, variances, density = [], [], [], []
-    for part in np.array_split(np.arange(tau.size), 60):
-        t, s = tau[part, None, None], sigma[part, None, None]
-        inverse = np.linalg.inv(t**2 * (z @ z.T) + s**2 * np.eye(rows))
-        log_det = 2 * rows * np.log(s[:, 0, 0])
-        log_det += np.log1p((t[:, 0] / s[:, 0]) ** 2 * z.sum(axis=0)).sum(axis=1)
-        precision = x.T @ inverse @ x
-        pull = x.T @ inverse @ y
-        misfit = np.einsum("i,kij,j->k", y, inverse, y)
-        constant = (rows - p) * np.log(2 * np.pi)
-        if beta_prior is not None:
-            loc, scale = (
-                np.broadcast_to(v, p) for v in (beta_prior.mean(), beta_prior.std())
-            )
-            precision = precision + np.diag(scale**-2.0)
-            pull = pull + loc / scale**2
-            misfit = misfit + np.sum(loc**2 / scale**2)
-            constant = rows * np.log(2 * np.pi) + 2 * np.log(scale).sum()
-        covariance = np.linalg.inv(precision)
-        beta = np.einsum("kij,kj->ki", covariance, pull)
-        misfit = misfit - np.einsum("ki,ki->k", beta, pull)
-        log_det = log_det - np.linalg.slogdet(covariance)[1]
-        log_p.append(-(constant + log_det + misfit) / 2)
-        gain = t**2 * (z.T @ inverse)
-        a = np.einsum("kji,ki->kj", gain, y - beta @ x.T)
-        effect = gain @ x
-        own = (t * s)[:, 0] ** 2 / (s[:, 0] ** 2 + z.sum(axis=0) * t[:, 0] ** 2)
-        a_variance = own + np.einsum("kjp,kpq,kjq->kj", effect, covariance, effect)
-        means.append(np.hstack([beta, a, t[:, 0], s[:, 0]]))
-        variances.append(
-            np.hstack(
-                [np.einsum("kpp->kp", covariance), a_variance, 0 * t[:, 0], 0 * s[:, 0]]
-            )
-        )
-        if new is not None:
-            y_new, group_new, x_new = new
-            known = group_new < groups
-            slope = np.where(known[:, None], effect[:, group_new % groups], 0)
-            slope = x_new - slope
-            centre = np.where(
-                known, np.einsum("kji,i->kj", gain, y)[:, group_new % groups], 0
-            )
-            centre = centre + np.einsum("kmp,kp->km", slope, beta)
-            spread = (
-                np.where(known, own[:, group_new % groups], t[:, 0] ** 2) + s[:, 0] ** 2
-            )
-            spread = spread + np.einsum("kmp,kpq,kmq->km", slope, covariance, slope)
-            density.append(stats.norm.pdf(y_new, centre, np.sqrt(spread)))
-    log_p = np.concatenate(log_p) + np.log(tau) + np.log(sigma)
-    for prior, value in ((tau_prior, tau), (sigma_prior, sigma)):
-        if prior is not None:
-            log_p = log_p + prior.logpdf(value)
-    weight = np.exp(log_p - log_p.max())
-    evidence = np.log(weight.sum() * h_tau * h_sigma) + log_p.max()
-    weight /= weight.sum()
-    value, own = np.vstack(means), np.vstack(variances)
-    mean = weight @ value
-    sd = np.sqrt(weight @ (own + (value - mean) ** 2))
-    split = [p, p + groups, p + groups + 1]
-    moments = {
-        name: (m.squeeze() if name in ("tau", "sigma") else m, s)
-        for name, m, s in zip(
-            NAMES, np.split(mean, split), np.split(sd, split), strict=True
-        )
-    }
-    predictive = np.log(weight @ np.vstack(density)) if new is not None else None
-    return moments, evidence, predictive
+def margin(log_x, step):
+    """The distance between points of the rule near ``log_x``."""
+    return 1.01 * step * np.hypot(np.pi / 2, log_x)
+
+
+def largest_gap(a, b):
+    """The largest difference between two results, in sds of the second."""
+    names = "tau", "sigma", "coefficients", "groups"
+    return max(
+        *(gap(a[n][i], b[n][i], b[n][1]) for n in names for i in (0, 1)),
+        gap(a["log_evidence"], b["log_evidence"], 1.0),
+    )
+
+
+def gap(found, expected, scale):
+    """The largest difference, in sds of the reference."""
+    found, expected = np.asarray(found, float), np.asarray(expected, float)
+    if not (np.isfinite(found).all() and np.isfinite(expected).all()):
+        return np.inf
+    return float(np.max(np.abs(found - expected) / scale))

@@ -23,7 +23,7 @@ def data() -> dict:
         tau_prior=unit,
         sigma_prior=unit,
     )
-    radon["rest"] = y - fit.mean("beta")[0]
+    radon["rest"] = y - float(fit.mean("beta")[0])
     ratio = float(fit.mean("tau") / fit.mean("sigma")) ** 2
     counties = []
     for name, houses in radon.groupby("county", observed=True):

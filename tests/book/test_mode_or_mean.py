@@ -31,7 +31,7 @@ def test_the_only_fit_is_sound(fits):
 
 
 def test_draws_agree_with_the_exact_means(numbers, close, posterior):
-    theta = posterior.mean("theta")
+    theta = posterior.mean("theta").values
     close(numbers["mm-draws-mu"], posterior.mean("mu"))
     close(numbers["mm-draws-tau"], posterior.mean("tau"))
     close(numbers["mm-draws-a"], theta[0])
@@ -57,15 +57,15 @@ def test_probability_near_a_mode_and_near_the_mean(numbers, posterior):
         ("mean", posterior.mean("tau")),
     ):
         taus = np.linspace(tau / 2, 2 * tau, 2001)
-        share = integrate.simpson(posterior.density_tau(taus), x=taus)
+        share = integrate.simpson(posterior.density("tau", taus).values, x=taus)
         assert value(numbers, f"mm-near-{name}") == pytest.approx(100 * share, abs=0.01)
 
 
 def test_the_marginal_density_has_a_top_at_zero(numbers, posterior):
     taus = np.r_[0, np.geomspace(1e-4, 100, 400)]
-    density = posterior.density_tau(taus)
+    density = posterior.density("tau", taus).values
     assert density.argmax() == 0
-    rise = np.log(density[0] / posterior.density_tau(posterior.mean("tau")))
+    rise = np.log(density[0] / posterior.density("tau", posterior.mean("tau")))
     assert value(numbers, "mm-low-rise") == pytest.approx(rise, abs=1e-6)
 
 
@@ -94,7 +94,7 @@ def test_published_values(numbers, close, key, published, rounding):
 def test_penalised_mode_is_the_peak_of_log_tau(numbers):
     flat = exact.normal_hierarchy(Y, SE)
     peak = optimize.minimize_scalar(
-        lambda x: -(np.log(flat.density_tau(np.exp(x))) + x),
+        lambda x: -(np.log(flat.density("tau", np.exp(x))) + x),
         bounds=(-3, 5),
         method="bounded",
     )

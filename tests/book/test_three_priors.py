@@ -262,7 +262,8 @@ def test_risk_by_steins_identity(J, worlds, key, tau, numbers, close):
     rng = np.random.default_rng([J, tau])
     _, y = simulate.normal_hierarchy(0, tau, np.ones(J), replications=worlds, rng=rng)
     fit = exact.normal_hierarchy(y, np.ones(J))
-    gain = ((fit.mean("theta") - y) ** 2 + 2 * (fit.sd("theta") ** 2 - 1)).mean(1)
+    mean, sd = fit.mean("theta").values, fit.sd("theta").values
+    gain = ((mean - y) ** 2 + 2 * (sd**2 - 1)).mean(1)
     close(
         numbers[f"tp-risk-{J}-{key}"],
         1 + gain.mean(),
@@ -299,13 +300,14 @@ def test_variance_need_not_fall(value):
     y, se = schools["effect"].to_numpy(float), schools["se"].to_numpy()
 
     def sd_of_a(first):
-        return exact.normal_hierarchy(np.append(first, y[1:]), se).sd("theta")[0]
+        fit = exact.normal_hierarchy(np.append(first, y[1:]), se)
+        return float(fit.sd("theta")[0])
 
     crossing = optimize.brentq(lambda first: sd_of_a(first) - 15, 30, 70, xtol=0.01)
     assert value("tp-over-from") == pytest.approx(crossing, abs=0.5)
     most = sd_of_a(value("tp-over-max-at"))
     assert value("tp-over-max") == pytest.approx(most, abs=0.05)
-    ratio = exact.normal_hierarchy(y, se).sd("theta") ** 2 / se**2
+    ratio = exact.normal_hierarchy(y, se).sd("theta").values ** 2 / se**2
     assert value("tp-p-eff") == pytest.approx(ratio.sum(), abs=0.01)
     assert value("tp-ratio-most") == pytest.approx(ratio.max(), abs=0.001)
 

@@ -75,7 +75,7 @@ def noncentered(at, scale):
 def marginal(at, scale):
     prior = None if scale is None else stats.halfnorm(scale=scale)
     fit = exact.normal_hierarchy(Y, SE, tau_prior=prior)
-    return float(np.log(fit.density_tau(np.exp(at[0]))))
+    return float(np.log(fit.density("tau", np.exp(at[0]))))
 
 
 DENSITY = {"centered": centered, "noncentered": noncentered, "marginal": marginal}
@@ -164,7 +164,7 @@ def test_the_probability_near_a_tau(scale, run):
         rtol=1e-6, atol=1e-9,
     )
     # Next to zero the density is level.
-    assert found[-1] == pytest.approx(1.5e-6 * float(fit.density_tau(0.0)), rel=1e-6)
+    assert found[-1] == pytest.approx(1.5e-6 * float(fit.density("tau", 0.0)), rel=1e-6)
 
 
 @pytest.mark.parametrize("start", STARTS)

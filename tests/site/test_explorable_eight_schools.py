@@ -74,12 +74,12 @@ def test_the_browser_finds_the_exact_posterior(name, kind, scale, solve):
     np.testing.assert_allclose(found["mean"], fit.mean("theta"), **close)
     np.testing.assert_allclose(found["sd"], fit.sd("theta"), **close)
     np.testing.assert_allclose(
-        found["density"], fit.density_tau(np.array(taus)), **close
+        found["density"], fit.density("tau", np.array(taus)), **close
     )
     # 1 - cdf has no digits left far out; an integral of the density has.
     tail = [
         integrate.quad(
-            lambda x: float(fit.density_tau(np.exp(x)) * np.exp(x)),
+            lambda x: float(fit.density("tau", np.exp(x)) * np.exp(x)),
             np.log(tau), np.log(tau) + 12, epsabs=0, epsrel=1e-10, limit=500,
         )[0]
         for tau in taus
@@ -105,16 +105,17 @@ def test_eight_schools_by_keyboard_alone(name, scheme, window):
         page = visit.open(PAGE)
         start(page, NAME)
         fit = exact.normal_hierarchy(Y, SE)
-        assert answers(page, "averaged over τ") == list(np.round(fit.mean("theta"), 1))
+        shown = np.round(fit.mean("theta").values, 1)
+        assert answers(page, "averaged over τ") == list(shown)
 
         tab_to(page, "School A")
         page.keyboard.press("Shift+ArrowUp")
         said(page, NAME, "A's estimate +10")
         raised = exact.normal_hierarchy(*changed({0: 38}))
         assert answers(page, "averaged over τ") == list(
-            np.round(raised.mean("theta"), 1)
+            np.round(raised.mean("theta").values, 1)
         )
-        gain = raised.mean("theta")[1] - fit.mean("theta")[1]
+        gain = float(raised.mean("theta")[1] - fit.mean("theta")[1])
         assert f"B +{gain:.1f}" in said(page, NAME, "The others")
         page.keyboard.press("ArrowDown")
         said(page, NAME, "A's estimate +9")
@@ -198,12 +199,13 @@ def test_what_the_chapter_says_of_a_falling_c():
     falling = np.arange(Y[2], -101, -1)  # as far as the slider goes
     y = np.tile(Y, (len(falling), 1))
     y[:, 2] = falling
-    mean = exact.normal_hierarchy(y, SE).mean("theta")
+    mean = exact.normal_hierarchy(y, SE).mean("theta").values
     turns = dict(zip("ABCDEFGH", falling[mean.argmin(axis=0)], strict=True))
     assert min(turns["A"], turns["G"]) > max(turns[s] for s in "BDH")
     assert min(turns[s] for s in "BDH") > falling[-1]
     assert turns["E"] == turns["F"] == falling[-1]
-    precise = exact.normal_hierarchy(y, changed(se={2: 5})[1]).mean("theta")
+    precise = exact.normal_hierarchy(y, changed(se={2: 5})[1])
+    precise = precise.mean("theta").values
     drop, precise_drop = (m[0] - m.min(axis=0) for m in (mean, precise))
     others = np.arange(8) != 2
     assert (precise_drop < drop)[others].all()

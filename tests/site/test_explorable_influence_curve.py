@@ -149,7 +149,7 @@ def test_by_keyboard_alone(size, scheme, window):
     with window(size, scheme) as visit:
         page = visit.open(PAGE)
         start(page, NAME)
-        as_observed = together()[1].mean("theta")
+        as_observed = together()[1].mean("theta").values
         assert row(page, "hierarchy")[0] == f"{as_observed[2]:.1f}"
         assert row(page, "flat")[:3] == ["-3.0", "0.0", "no pull"]
         fixed = ("N(0, 10)", "t₄(0, 10)", "flat")
@@ -161,7 +161,7 @@ def test_by_keyboard_alone(size, scheme, window):
         for _ in range(4):
             page.keyboard.press("ArrowDown")
         said(page, NAME, "C's estimate is \u221247")
-        fallen = together({2: -47})[1].mean("theta")
+        fallen = together({2: -47})[1].mean("theta").values
         change = fallen[0] - as_observed[0]
         assert change < 0
         found = row(page, "hierarchy")
@@ -189,7 +189,7 @@ def test_by_keyboard_alone(size, scheme, window):
         settle(page)
         wide = by_quadrature(-150, SE[2], 0, 1, 60)[0]
         assert row(page, "t₁(0, 60)")[0] == f"{wide:.1f}"
-        lowest = together({2: -150})[1].mean("theta")
+        lowest = together({2: -150})[1].mean("theta").values
         assert row(page, "hierarchy")[0] == f"{lowest[2]:.1f}"
 
         tab_to(page, "Reset to the observed data")
@@ -211,7 +211,7 @@ def test_where_a_prior_lets_go_is_where_it_is_shown(window):
     y[:, 2] = grid
     joint = exact.normal_hierarchy(
         y, SE, mu_prior=stats.norm(0, 20), tau_prior=ScaledInvChi2(4, 5)
-    ).mean("theta")
+    ).mean("theta").values
     theta = np.linspace(-600, 600, 12_001)[:, None]
     with window() as visit:
         figure = ready(visit.open(PAGE), NAME)

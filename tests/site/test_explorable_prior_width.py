@@ -68,7 +68,7 @@ def test_each_county_is_regressed_as_the_model_says(data):
             continue
         cov = fit.mean("sigma") ** 2 * np.eye(own.sum()) + fit.mean("tau") ** 2
         information = x[own] @ np.linalg.solve(cov, x[own])
-        score = x[own] @ np.linalg.solve(cov, y[own] - fit.mean("beta")[0])
+        score = x[own] @ np.linalg.solve(cov, y[own] - float(fit.mean("beta")[0]))
         np.testing.assert_allclose(
             [found["estimate"], found["se"]],
             [score / information, information**-0.5], rtol=1e-9,
@@ -89,7 +89,7 @@ def test_the_hierarchy_is_exact(window, data, measured, core, alone):
             **close,
         )
     np.testing.assert_allclose(
-        found["density"], core.density_tau(np.array([0.05, 0.2, 0.6])), **close
+        found["density"], core.density("tau", np.array([0.05, 0.2, 0.6])), **close
     )
     np.testing.assert_allclose(found["score"], alone, **close)
     for name, row in zip(data["shown"], found["rows"], strict=True):

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from scipy import integrate, sparse, stats
 
-from dense_integrals import normal_hierarchy as brute_force
+import dense_integrals
 from pooling import exact
-from pooling.exact import _interpolation
+from pooling.exact import _normal
 
 pytestmark = [
     pytest.mark.filterwarnings("error"),
@@ -32,12 +32,16 @@ class LogDensity:
         self.logpdf = logpdf
 
 
+def brute_force(y, sigma, mu_prior, tau_prior):
+    problem = dense_integrals.known_errors(y, sigma, mu_prior, tau_prior)
+    return dense_integrals.integrals(problem)[0]
+
+
 def agree(fit, expected, rtol=1e-6):
     for name, (mean, sd) in expected.items():
-        assert fit.sd(name) == pytest.approx(sd, rel=rtol), name
-        assert np.all(
-            np.abs(fit.mean(name) - np.asarray(mean)) <= rtol * np.asarray(sd)
-        ), name
+        assert np.asarray(fit.sd(name)) == pytest.approx(np.asarray(sd), rel=rtol), name
+        gap = np.abs(np.asarray(fit.mean(name)) - np.asarray(mean))
+        assert np.all(gap <= rtol * np.asarray(sd)), name
 
 
 @st.composite
@@ -83,8 +87,12 @@ def test_agrees_with_an_integral_over_mu_and_tau():
     total = joint.sum()
     fit = exact.normal_hierarchy(y, sigma, mu_prior=mu_prior, tau_prior=tau_prior)
     assert fit.log_evidence == pytest.approx(np.log(total), abs=1e-8)
-    assert fit.mean("mu") == pytest.approx((joint.sum(axis=1) @ mu) / total, rel=1e-8)
-    assert fit.mean("tau") == pytest.approx((joint.sum(axis=0) @ tau) / total, rel=1e-8)
+    assert np.asarray(fit.mean("mu")) == pytest.approx(
+        (joint.sum(axis=1) @ mu) / total, rel=1e-8
+    )
+    assert np.asarray(fit.mean("tau")) == pytest.approx(
+        (joint.sum(axis=0) @ tau) / total, rel=1e-8
+    )
 
 
 class TestEightSchools:
@@ -93,38 +101,42 @@ class TestEightSchools:
     fit = exact.normal_hierarchy(Y, SIGMA)
 
     def test_tau(self):
-        assert self.fit.mean("tau") == pytest.approx(6.58, abs=0.005)
-        assert self.fit.sd("tau") == pytest.approx(5.65, abs=0.005)
-        assert self.fit.quantile("tau", [0.025, 0.5, 0.975]) == pytest.approx(
-            [0.24, 5.24, 20.75], abs=0.005
-        )
+        assert np.asarray(self.fit.mean("tau")) == pytest.approx(6.58, abs=0.005)
+        assert np.asarray(self.fit.sd("tau")) == pytest.approx(5.65, abs=0.005)
+        assert np.asarray(
+            self.fit.quantile("tau", [0.025, 0.5, 0.975])
+        ) == pytest.approx([0.24, 5.24, 20.75], abs=0.005)
 
     def test_mu(self):
-        assert self.fit.mean("mu") == pytest.approx(7.93, abs=0.005)
-        assert self.fit.sd("mu") == pytest.approx(5.18, abs=0.005)
+        assert np.asarray(self.fit.mean("mu")) == pytest.approx(7.93, abs=0.005)
+        assert np.asarray(self.fit.sd("mu")) == pytest.approx(5.18, abs=0.005)
 
     def test_theta(self):
         mean = [11.40, 7.89, 6.13, 7.64, 5.13, 6.14, 10.67, 8.46]
         sd = [8.34, 6.27, 7.77, 6.55, 6.36, 6.71, 6.79, 7.89]
-        assert self.fit.mean("theta") == pytest.approx(mean, abs=0.005)
-        assert self.fit.sd("theta") == pytest.approx(sd, abs=0.005)
+        assert np.asarray(self.fit.mean("theta")) == pytest.approx(mean, abs=0.005)
+        assert np.asarray(self.fit.sd("theta")) == pytest.approx(sd, abs=0.005)
 
     def test_quantiles_of_theta(self):
         upper = self.fit.quantile("theta", 0.975)
-        assert upper[[5, 7]] == pytest.approx([18.6, 25.6], abs=0.05)
+        assert upper.values[[5, 7]] == pytest.approx([18.6, 25.6], abs=0.05)
 
     def test_given_tau(self):
         mean = [9.87, 7.88, 6.89, 7.71, 5.76, 6.68, 9.88, 8.15]
-        assert self.fit.given_tau(5).theta_mean == pytest.approx(mean, abs=0.005)
+        assert np.asarray(self.fit.given_tau(5).theta_mean) == pytest.approx(
+            mean, abs=0.005
+        )
 
     def test_complete_pooling_at_zero(self):
         given = self.fit.given_tau(0)
-        assert given.theta_mean == pytest.approx(np.full(8, 7.69), abs=0.005)
+        assert np.asarray(given.theta_mean) == pytest.approx(
+            np.full(8, 7.69), abs=0.005
+        )
         assert given.mu_sd == pytest.approx(4.07, abs=0.005)
 
     def test_largest_effect(self):
         draws = self.fit.sample(100_000, np.random.default_rng(1))
-        share = float((draws.theta.max("school") > 28.4).mean())
+        share = float((draws.theta.max("group") > 28.4).mean())
         assert share == pytest.approx(
             0.069, abs=4 * np.sqrt(0.069 * 0.931 / 1e5) + 0.0005
         )
@@ -149,7 +161,9 @@ class TestLimits:
                 "tau": (stats.halfnorm.mean(scale=4), stats.halfnorm.std(scale=4)),
             },
         )
-        assert fit.sd("theta") == pytest.approx(np.full(8, np.sqrt(4 + 16)), rel=1e-6)
+        assert np.asarray(fit.sd("theta")) == pytest.approx(
+            np.full(8, np.sqrt(4 + 16)), rel=1e-6
+        )
 
     def test_one_useless_group_does_not_matter(self):
         short = exact.normal_hierarchy(Y[:5], SIGMA[:5])
@@ -190,8 +204,8 @@ class TestManyGroups:
         p /= integrate.simpson(p, x=grid)
         mean = integrate.simpson(p * grid, x=grid)
         sd = np.sqrt(integrate.simpson(p * (grid - mean) ** 2, x=grid))
-        assert fit.mean("tau") == pytest.approx(mean, rel=1e-6)
-        assert fit.sd("tau") == pytest.approx(sd, rel=1e-6)
+        assert np.asarray(fit.mean("tau")) == pytest.approx(mean, rel=1e-6)
+        assert np.asarray(fit.sd("tau")) == pytest.approx(sd, rel=1e-6)
         pull = integrate.simpson(p / v, x=grid)
         expected = y + pull * (y.mean() - y)
         assert np.allclose(fit.mean("theta"), expected, rtol=0, atol=1e-8)
@@ -202,8 +216,8 @@ class TestManyGroups:
         y = 100 + rng.normal(0, np.hypot(sigma, 0.7))
         y[:3] += [40, -300, 1e4]
         fits = []
-        for worth in (8, 10**9):
-            monkeypatch.setattr(_interpolation, "WORTH", worth)
+        for groups in (4, 10**9):
+            monkeypatch.setattr(_normal, "_GROUPS_A_NODE", groups)
             fits.append(exact.normal_hierarchy(y, sigma))
         fast, plain = fits
         assert fast._data.sums is not None and plain._data.sums is None
@@ -211,24 +225,17 @@ class TestManyGroups:
             for ask in (exact.NormalHierarchy.mean, exact.NormalHierarchy.sd):
                 np.testing.assert_allclose(ask(fast, name), ask(plain, name), rtol=1e-9)
 
-    def test_a_million_standard_errors_are_quick(self):
-        rng = np.random.default_rng(32)
-        sigma = np.exp(rng.normal(0, 0.3, 10**6))
-        y = rng.normal(0, np.hypot(sigma, 0.5))
-        start = time.process_time()
-        fit = exact.normal_hierarchy(y, sigma)
-        fit.mean("theta"), fit.sd("theta")
-        # Less than a second on one idle core.
-        assert time.process_time() - start < 4
-        assert fit.mean("tau") == pytest.approx(0.5, abs=0.01)
-
     def test_far_from_zero_and_tiny(self):
         rng = np.random.default_rng(4)
         z = rng.normal(size=5000) * 1.5
         fit = exact.normal_hierarchy(1e-6 * z, np.full(5000, 1e-6))
         unit = exact.normal_hierarchy(z, np.ones(5000))
-        assert fit.mean("tau") == pytest.approx(1e-6 * unit.mean("tau"), rel=1e-9)
-        assert fit.sd("tau") == pytest.approx(1e-6 * unit.sd("tau"), rel=1e-9)
+        assert np.asarray(fit.mean("tau")) == pytest.approx(
+            1e-6 * unit.mean("tau"), rel=1e-9
+        )
+        assert np.asarray(fit.sd("tau")) == pytest.approx(
+            1e-6 * unit.sd("tau"), rel=1e-9
+        )
 
 
 class TestHeavyTails:
@@ -271,7 +278,7 @@ class TestHeavyTails:
         fit = exact.normal_hierarchy(Y[:3], SIGMA[:3], tau_prior=LogDensity(logpdf))
         assert 0 < fit.mean("tau") < 10
         assert fit.cdf("mu", fit.quantile("mu", 0.2)) == pytest.approx(0.2)
-        with pytest.raises(ValueError, match="too long to integrate"):
+        with pytest.raises(ValueError, match="tau_prior .* too long to integrate"):
             fit.sd("tau")
 
 
@@ -280,8 +287,8 @@ class TestPriors:
         cut = exact.normal_hierarchy(Y, SIGMA, tau_prior=stats.uniform(0, 10))
         flat = exact.normal_hierarchy(Y, SIGMA)
         share = flat.cdf("tau", 4.0) / flat.cdf("tau", 10.0)
-        assert cut.cdf("tau", 4.0) == pytest.approx(share, rel=1e-8)
-        assert cut.cdf("tau", [10.0, 11.0]) == pytest.approx([1, 1])
+        assert np.asarray(cut.cdf("tau", 4.0)) == pytest.approx(share, rel=1e-8)
+        assert np.asarray(cut.cdf("tau", [10.0, 11.0])) == pytest.approx([1, 1])
         assert cut.quantile("tau", 1) == 10
 
     def test_a_jump_that_nothing_announces(self):
@@ -313,7 +320,9 @@ class TestPriors:
             Y, SIGMA, tau_prior=stats.halfcauchy(0, 5), **prior
         )
         assert whole.log_evidence == pytest.approx(half.log_evidence, abs=1e-9)
-        assert whole.mean("tau") == pytest.approx(half.mean("tau"), rel=1e-9)
+        assert np.asarray(whole.mean("tau")) == pytest.approx(
+            half.mean("tau"), rel=1e-9
+        )
 
     def test_density_that_is_infinite_at_its_end(self):
         fit = exact.normal_hierarchy(Y, SIGMA, tau_prior=stats.beta(0.5, 0.5, scale=20))
@@ -372,17 +381,17 @@ class TestInvariances:
     def test_scale(self, scale):
         scaled = exact.normal_hierarchy(Y * scale, SIGMA * scale)
         for name in ("mu", "tau", "theta"):
-            assert scaled.mean(name) == pytest.approx(
+            assert np.asarray(scaled.mean(name)) == pytest.approx(
                 scale * self.fit.mean(name), rel=1e-10
             )
-            assert scaled.sd(name) == pytest.approx(
+            assert np.asarray(scaled.sd(name)) == pytest.approx(
                 scale * self.fit.sd(name), rel=1e-10
             )
 
     def test_order(self):
         order = np.random.default_rng(2).permutation(8)
         shuffled = exact.normal_hierarchy(Y[order], SIGMA[order])
-        assert shuffled.mean("theta") == pytest.approx(
+        assert np.asarray(shuffled.mean("theta")) == pytest.approx(
             self.fit.mean("theta")[order], rel=1e-12
         )
 
@@ -393,15 +402,16 @@ class TestInvariances:
         together = exact.normal_hierarchy(y, sigma)
         for i in ((0, 0), (1, 7), (1, 299)):
             alone = exact.normal_hierarchy(y[i], sigma[i])
+            at = dict(zip(("replication_0", "replication_1"), i, strict=True))
             for name in ("mu", "tau", "theta"):
-                assert together.mean(name)[i] == pytest.approx(
-                    alone.mean(name), rel=1e-9
-                )
-                assert together.sd(name)[i] == pytest.approx(alone.sd(name), rel=1e-9)
-                quantiles = together.quantile(name, [0.1, 0.9])
-                assert quantiles[(slice(None), *i)] == pytest.approx(
-                    alone.quantile(name, [0.1, 0.9]), rel=1e-8
-                )
+                for ask, rtol in (
+                    (lambda fit, n: fit.mean(n), 1e-9),
+                    (lambda fit, n: fit.sd(n), 1e-9),
+                    (lambda fit, n: fit.quantile(n, [0.1, 0.9]), 1e-8),
+                ):
+                    np.testing.assert_allclose(
+                        ask(together, name).isel(at), ask(alone, name), rtol
+                    )
 
 
 class TestResults:
@@ -415,19 +425,23 @@ class TestResults:
         assert np.abs(p - q.reshape(q.shape + (1,) * (p.ndim - 1))).max() < 1e-9
 
     def test_quantiles_at_the_ends(self):
-        assert self.fit.quantile("tau", [0, 1]).tolist() == [0, np.inf]
-        assert self.fit.quantile("mu", [0, 1]).tolist() == [-np.inf, np.inf]
+        assert self.fit.quantile("tau", [0, 1]).values.tolist() == [0, np.inf]
+        assert self.fit.quantile("mu", [0, 1]).values.tolist() == [-np.inf, np.inf]
 
     def test_density_is_that_of_the_distribution_function(self):
         grid = np.linspace(0, 30, 3001)
-        density = self.fit.density_tau(grid)
+        density = self.fit.density("tau", grid)
         mass = integrate.cumulative_simpson(density, x=grid, initial=0)
-        assert mass == pytest.approx(self.fit.cdf("tau", grid), abs=1e-9)
+        assert np.asarray(mass) == pytest.approx(self.fit.cdf("tau", grid), abs=1e-9)
+
+    def test_tau_is_not_negative(self):
+        assert self.fit.density("tau", [-2.0, -1e-9]).values.tolist() == [0, 0]
+        assert self.fit.cdf("tau", [-2.0, 0.0]).values.tolist() == [0, 0]
 
     def test_given_tau_averages_to_the_posterior(self):
         tau = (np.arange(200_000) + 0.5) * 0.001
-        weight = self.fit.density_tau(tau) * 0.001
-        mean = weight @ self.fit.given_tau(tau).theta_mean
+        weight = self.fit.density("tau", tau) * 0.001
+        mean = weight.values @ self.fit.given_tau(tau).theta_mean.values
         assert mean == pytest.approx(self.fit.mean("theta"), rel=1e-5)
 
     def test_draws_agree(self):
@@ -459,7 +473,7 @@ class TestResults:
         assert fit.quantile("theta", [0.1, 0.5]).shape == (2, 2, 3, 8)
         assert fit.quantile("tau", 0.5).shape == (2, 3)
         assert fit.cdf("theta", np.zeros((4, 1, 1, 1))).shape == (4, 2, 3, 8)
-        assert fit.density_tau([1.0, 2.0]).shape == (2, 3, 2)
+        assert fit.density("tau", [[[1.0]], [[2.0]]]).shape == (2, 2, 3)
         assert fit.given_tau([1.0, 2.0]).theta_sd.shape == (2, 3, 2, 8)
         assert fit.given_tau(1.0).mu_sd.shape == (2, 3)
         draws = fit.sample(4, np.random.default_rng(8))
@@ -467,7 +481,7 @@ class TestResults:
             "sample",
             "replication_0",
             "replication_1",
-            "school",
+            "group",
         )
         assert draws.theta.shape == (4, 2, 3, 8)
         assert (
@@ -505,13 +519,13 @@ class TestBadInput:
             ([], [], "y must not be empty"),
             (3.0, 1.0, "y must have at least 1 dimension"),
             (np.ma.array([1, 2, 3], mask=[1, 0, 0]), [1, 1, 1], "y must have no mask"),
-            (pd.array([1, None, 3], dtype="Int64"), [1, 1, 1], "y must have no mask"),
+            (pd.array([1, None, 3], dtype="Int64"), [1, 1, 1], r"y\[1\] is nan"),
             (pd.date_range("2026", periods=3), [1, 1, 1], "y must be real numbers"),
             (sparse.csr_array([[1, 2, 3]]), [1, 1, 1], "y must be real numbers"),
             (pd.DataFrame({"y": [1, "b"]}), [1], "y must be real numbers"),
-            ([1, 2, 3e200], [1, 1, 1], r"y must be at most 1e\+100 in size"),
-            ([1, 2, 3], [1, 1, 1e-200], "sigma must be at least 1e-100"),
-            ([1e40, 2, 3], [1, 1, 1e-40], "y must be within a factor of 1e"),
+            ([1, 2, 3e200], [1, 1, 1], "y must not exceed sigma by"),
+            ([1, 2, 3], [1, 1, 1e-200], "sigma must lie between 1e-100 and"),
+            ([1e40, 2, 3], [1, 1, 1e-40], "y must not exceed sigma by"),
         ],
     )
     def test_data(self, y, sigma, named):
@@ -540,9 +554,9 @@ class TestBadInput:
             ({"tau_prior": LogDensity(lambda t: t * np.nan)}, "tau_prior has no"),
             ({"tau_prior": stats.halfnorm(scale=[1, 2])}, "tau_prior must be one"),
             ({"tau_prior": stats.poisson(3)}, "tau_prior must be None"),
-            ({"tau_prior": stats.uniform(1, 0)}, "tau_prior has no density"),
-            ({"mu_prior": stats.norm(0, 1e-200)}, "scale of mu_prior must be at least"),
-            ({"mu_prior": stats.norm(1e200, 1)}, "loc of mu_prior must be at most"),
+            ({"tau_prior": stats.uniform(1, 0)}, "tau_prior must be one"),
+            ({"mu_prior": stats.norm(0, 1e-200)}, "scale of mu_prior must lie"),
+            ({"mu_prior": stats.norm(1e200, 1)}, "loc of mu_prior must lie"),
             ({"coords": {"school": ["A"]}}, r"coords\['school'\] must have 8 labels"),
             ({"coords": ["A"] * 8}, "coords must map one dimension"),
             ({"coords": {"a": list("ABCDEFGH"), "b": [1]}}, "coords must map one"),
@@ -570,7 +584,7 @@ class TestBadInput:
             (lambda fit: fit.cdf("tau", "a"), "x must be real numbers"),
             (lambda fit: fit.given_tau(-1), "tau must not be negative, but tau is -1"),
             (lambda fit: fit.given_tau([[1.0]]), "tau must be a number or"),
-            (lambda fit: fit.density_tau([1, -2]), r"grid\[1\] is -2"),
+            (lambda fit: fit.density("tau", [1, np.nan]), r"x\[1\] is nan"),
             (
                 lambda fit: fit.sample(0, np.random.default_rng(1)),
                 "draws must be at least 1",

@@ -1,53 +1,57 @@
 """Arguments checked at the door: each error names the argument and the value."""
 
+from decimal import Decimal
+from fractions import Fraction
+
 import numpy as np
 
-#: Numbers larger than this, whose squares' products overflow, need another unit; so
-#: do scales that are smaller than one over it.
-LARGEST = 1e100
 
+def real_array(name, value, *, ndim_min=0, boolean=False):
+    """``value`` as an array of finite floats, or a ``ValueError``.
 
-def real_array(name, value, *, ndim_min=0):
-    """``value`` as an array of finite floats, or a ``ValueError``."""
-    not_masked(name, value)
+    An array of floats is returned itself, since a copy of many rows takes memory.
+    Truth values are numbers only where ``boolean`` says so: a predictor may be one.
+    """
+    if np.ma.isMaskedArray(value) and np.ma.getmaskarray(value).any():
+        raise ValueError(f"{name} must have no masked values")
     try:
         raw = np.asarray(value)
-    except ValueError:
+    except (TypeError, ValueError):
         raise ValueError(
             f"{name} must be a rectangular array, not {_shown(value)}"
         ) from None
-    if raw.dtype.kind not in "fiub":
-        try:  # objects such as pandas' nullable integers are numbers too
-            if raw.dtype.kind != "O" or any(isinstance(v, str) for v in raw.ravel()):
-                raise TypeError
-            raw = raw.astype(float)
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"{name} must be real numbers, not {_shown(value)}"
-            ) from None
-    array = raw.astype(float)
+    array = _as_floats(name, raw, value, boolean)
     if array.ndim < ndim_min:
         raise ValueError(
             f"{name} must have at least {ndim_min} dimension(s), not {_shown(value)}"
         )
     if array.size == 0:
         raise ValueError(f"{name} must not be empty; it has shape {array.shape}")
-    bad = ~np.isfinite(array)
-    if bad.any():
-        raise ValueError(f"{name} must be finite, but {_where(name, array, bad)}")
-    bad = np.abs(array) > LARGEST
-    if bad.any():
-        raise ValueError(
-            f"{name} must be at most {LARGEST:g} in size, so that its squares are "
-            f"numbers, but {_where(name, array, bad)}; use a larger unit"
-        )
+    finite = np.isfinite(array)
+    if not finite.all():
+        raise ValueError(f"{name} must be finite, but {_where(name, array, ~finite)}")
     return array
 
 
-def not_masked(name, value):
-    """An error if entries of ``value`` are masked: NumPy would use what is below."""
-    if np.ma.is_masked(value):
-        raise ValueError(f"{name} must have no masked entries")
+def _as_floats(name, raw, value, boolean):
+    if raw.dtype.kind in ("fiub" if boolean else "fiu"):
+        with np.errstate(over="ignore"):  # of a wider type than double
+            return raw.astype(float, copy=False)
+    if raw.dtype.kind == "O":  # objects such as pandas' nullable integers
+        numbers = (int, float, np.number, Decimal, Fraction)
+        allowed = (*numbers, bool, np.bool_) if boolean else numbers
+        wrong = (str, complex, np.complexfloating, np.datetime64, np.timedelta64)
+        if not boolean:
+            wrong = (*wrong, bool, np.bool_)
+        each = raw.ravel()
+        if not any(isinstance(v, wrong) or not isinstance(v, allowed) for v in each):
+            try:
+                return raw.astype(float)
+            except OverflowError:
+                raise ValueError(
+                    f"{name} must be finite, not {_shown(value)}"
+                ) from None
+    raise ValueError(f"{name} must be real numbers, not {_shown(value)}")
 
 
 def positive_array(name, value, *, ndim_min=0):
@@ -56,17 +60,6 @@ def positive_array(name, value, *, ndim_min=0):
     bad = array <= 0
     if bad.any():
         raise ValueError(f"{name} must be above zero, but {_where(name, array, bad)}")
-    return not_tiny(name, array)
-
-
-def not_tiny(name, array):
-    """``array``, or an error if it has positive numbers that need a smaller unit."""
-    bad = array < 1 / LARGEST
-    if bad.any():
-        raise ValueError(
-            f"{name} must be at least {1 / LARGEST:g}, so that its square is a "
-            f"number, but {_where(name, array, bad)}; use a smaller unit"
-        )
     return array
 
 
@@ -79,6 +72,33 @@ def non_negative_array(name, value):
     return array
 
 
+def known_scale(name, value):
+    """``value`` as an array (T,) or (), none below zero, or a ``ValueError``."""
+    array = non_negative_array(name, value)
+    if array.ndim > 1:
+        raise ValueError(f"{name} must be a number or (T,), not of shape {array.shape}")
+    return array.copy()  # which becomes a coordinate of results
+
+
+def ordinary_size(name, array):
+    """An error unless squares and ratios of all numbers can be computed with."""
+    bad = ~((np.abs(array) > 1e-100) & (np.abs(array) < 1e100))
+    if bad.any():
+        raise ValueError(
+            f"{name} must lie between 1e-100 and 1e100, but "
+            f"{_where(name, np.asarray(array), bad)}; change the unit"
+        )
+
+
+def ordinary_range(name, ratio, unit):
+    """An error if ``name`` is too many times ``unit`` for squares of the ratio."""
+    if not np.all(np.abs(ratio) < 1e50):
+        raise ValueError(
+            f"{name} must not exceed {unit} by a factor of more than 1e50; "
+            f"it does by {np.abs(ratio).max():.3g}"
+        )
+
+
 def probabilities(name, value):
     """``value`` as an array of numbers from 0 to 1, or a ``ValueError``."""
     array = real_array(name, value)
@@ -87,7 +107,7 @@ def probabilities(name, value):
         raise ValueError(
             f"{name} must lie between 0 and 1, but {_where(name, array, bad)}"
         )
-    return array
+    return array.copy()  # which becomes a coordinate of results
 
 
 def one_of(name, value, allowed):

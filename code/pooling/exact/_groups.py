@@ -7,6 +7,9 @@ import pandas as pd
 
 from pooling.exact import _check
 
+_ROWS = 2**14  # of a block that stays in a processor's cache
+_ROUNDING = 1e-13  # a difference below this share of the numbers is rounding
+
 
 class Groups(NamedTuple):
     """Sufficient statistics of a linear model with varying intercepts.
@@ -21,6 +24,7 @@ class Groups(NamedTuple):
     z_mean: np.ndarray  # (J, p + 1) means of the columns in each group
     within: np.ndarray  # (p + 1, p + 1) products of deviations from those means
     sizes: np.ndarray  # (U,) the sizes that occur
+    size_index: np.ndarray  # (J,) which of them a group has
     groups_of_size: np.ndarray  # (U,)
     between: np.ndarray  # (U, p + 1, p + 1) products of means, summed over a size
     offset: np.ndarray  # (p,) least-squares coefficients, of the columns of X
@@ -33,64 +37,123 @@ class Groups(NamedTuple):
 
 
 def summarise(y, code, labels, x):
-    """Reduce rows to `Groups`, in one pass over them for each column."""
-    peak = np.abs(x).max(axis=0)
-    peak[peak == 0] = 1.0
-    scale = peak * np.sqrt(np.mean((x / peak) ** 2, axis=0))
-    scale[scale == 0] = 1.0
-    offset = np.linalg.lstsq(x / scale, y, rcond=None)[0] / scale
-    offset += _within_offset(y - x @ offset, code, x / scale) / scale
-    residual = y - x @ offset
-    if np.abs(residual).max() <= 1e-13 * np.abs(y).max(initial=0):
+    """Reduce rows to `Groups`, in a time proportional to the number of rows.
+
+    ``x`` has shape (N, p), or is None for a constant alone.
+    """
+    constant = x is None
+    if constant:
+        scale, offset = np.ones(1), np.mean(y, keepdims=True)
+        residual = y - offset
+    else:
+        scale = np.sqrt(np.einsum("np,np->p", x, x) / len(x))
+        scale[scale == 0] = 1.0
+        offset = _least_squares(x, scale, y) / scale
+        residual = y - x @ offset
+    largest = np.abs(y).max()
+    if np.abs(residual).max() <= _ROUNDING * largest:
         residual = np.zeros_like(y)
-    count = np.bincount(code, minlength=len(labels))
-    columns = [*(x / scale).T, residual]
-    z_mean, deviations = np.empty((len(count), len(columns))), []
-    for i, z in enumerate(columns):
-        z_mean[:, i] = np.bincount(code, z, minlength=len(count)) / count
-        deviation = z - z_mean[code, i]
-        # A column that is constant in a group deviates from its mean by rounding only.
-        deviation[np.abs(deviation) <= 1e-13 * np.abs(z).max()] = 0.0
+    count = np.bincount(code)
+    means, deviations = [], []
+    for i in range(0 if constant else x.shape[1]):
+        mean, deviation = _split(x[:, i] / scale[i], code, count)
+        means.append(mean)
         deviations.append(deviation)
+    mean, deviation = _split(residual, code, count)
+    means.append(mean)
+    deviations.append(deviation)
+    if not constant and len(y) > len(count) and _explained(deviations):
+        # X explains all that differs within groups. From here on y is what remains
+        # between them, and no longer the residual of least squares.
+        fit = np.linalg.lstsq(
+            np.stack(deviations[:-1], axis=1), deviations[-1], rcond=None
+        )[0]
+        offset = offset + fit / scale
+        residual = y - x @ offset
+        means[-1] = np.bincount(code, residual) / count
+        deviations[-1] = np.zeros_like(y)
     within = np.array([[a @ b for b in deviations] for a in deviations])
+    if constant:
+        means.insert(0, np.ones(len(count)))
+        within = np.pad(within, ((1, 0), (1, 0)))
     groups_of_size = np.bincount(count)
     sizes = np.flatnonzero(groups_of_size)
-    between = np.zeros((len(sizes), len(columns), len(columns)))
-    order = np.argsort(count, kind="stable")
-    last = 0
-    for u, groups in enumerate(groups_of_size[sizes]):
-        means = z_mean[order[last : last + groups]]
-        between[u] = means.T @ means
-        last += groups
-    sd = np.sqrt(np.mean(residual**2))
+    which = np.searchsorted(sizes, count)
+    between = np.empty((len(sizes), len(means), len(means)))
+    for i, a in enumerate(means):
+        for j, b in enumerate(means):
+            between[:, i, j] = np.bincount(which, a * b)
+    sd = np.sqrt(residual @ residual / len(y))
     return Groups(
         labels=labels,
         count=count,
-        z_mean=z_mean,
+        z_mean=np.stack(means, axis=1),
         within=within,
         sizes=sizes.astype(float),
+        size_index=which,
         groups_of_size=groups_of_size[sizes],
         between=between,
         offset=offset,
         scale=scale,
-        residual_sd=float(sd) if sd > 0 else float(np.abs(y).max(initial=0)) or 1.0,
+        residual_sd=float(sd) if sd > 0 else float(largest) or 1.0,
     )
 
 
-def _within_offset(residual, code, x):
-    """Coefficients after which rows of one group no longer go with the predictors.
+def _split(column, code, count):
+    """Means of the groups, and the rows' deviations from them."""
+    mean = np.bincount(code, column) / count
+    deviation = column - mean[code]
+    # A column that is constant in a group deviates from its mean by rounding.
+    deviation[np.abs(deviation) <= _ROUNDING * np.abs(column).max()] = 0.0
+    return mean, deviation
 
-    Where sigma is next to nothing, the residual's products with the predictors within
-    groups would be differences of huge numbers; with these coefficients they are zero.
-    """
-    count = np.bincount(code)
-    means = np.stack([np.bincount(code, each) / count for each in (*x.T, residual)], 1)
-    deviations = np.column_stack([x, residual]) - means[code]
-    if np.abs(deviations[:, :-1]).max(initial=0) <= 1e-13 * np.abs(x).max():
-        return np.zeros(x.shape[1])
-    # What the rows within groups leave open, such as the constant, the means decide.
-    rows = np.concatenate([1e10 * deviations, np.sqrt(count)[:, None] * means])
-    return np.linalg.lstsq(rows[:, :-1], rows[:, -1], rcond=None)[0]
+
+def _explained(columns):
+    """Whether the last column is a combination of the others, but for rounding."""
+    last = columns[-1]
+    products = np.array([[a @ b for b in columns] for a in columns])
+    scale = np.sqrt(np.diag(products))
+    if not scale[-1]:
+        return False
+    scale[scale == 0] = 1.0
+    products /= np.outer(scale, scale)
+    fit = np.linalg.lstsq(products[:-1, :-1], products[:-1, -1], rcond=1e-12)[0]
+    if products[:-1, -1] @ fit < 1 - 1e-6:
+        return False
+    x = np.stack(columns[:-1], axis=1)
+    fit = np.linalg.lstsq(x, last, rcond=None)[0]
+    return np.abs(last - x @ fit).max() <= _ROUNDING * 10 * np.abs(last).max()
+
+
+def _least_squares(x, scale, y):
+    """Coefficients of least squares, from the triangle of a QR decomposition."""
+    triangle = _triangle(x, 1 / scale, y)
+    p = x.shape[1]
+    return np.linalg.lstsq(triangle[:, :p], triangle[:, p], rcond=None)[0]
+
+
+def _triangle(x, scale, y=None):
+    """Triangle of the QR decomposition of x * scale, and y beside it, by blocks."""
+    found = np.empty((0, x.shape[1] + (y is not None)))
+    for start in range(0, len(x), _ROWS):
+        part = slice(start, start + _ROWS)
+        block = x[part] * scale
+        if y is not None:
+            block = np.column_stack([block, y[part]])
+        found = np.linalg.qr(np.concatenate([found, block]), mode="r")
+    return found
+
+
+def _largest(x):
+    """The largest size of a number in each column, one column after another."""
+    return np.array([np.abs(each).max() for each in x.T])
+
+
+def rank(x):
+    """Number of independent columns of ``x`` (N, p)."""
+    triangle = _triangle(x, 1 / np.maximum(_largest(x), 1e-300))
+    rounding = max(x.shape) * np.finfo(float).eps
+    return int(np.linalg.matrix_rank(triangle, rtol=rounding))
 
 
 def encode(name, group, rows):
@@ -99,75 +162,137 @@ def encode(name, group, rows):
     Raises
     ------
     ValueError
-        If a label is missing, or a category has no rows.
+        If a label is missing or of no usable kind, or a category has no rows.
     """
-    values = getattr(group, "cat", group)
-    categories = getattr(values, "categories", None)
-    if categories is None:
-        label = as_labels(name, group)
-        if label.shape == (rows,):
-            return pd.factorize(label, sort=True)
-        code = label
-    else:
-        code = np.asarray(values.codes)
-        missing(name, code < 0)
-    if code.shape != (rows,):
+    categorical = getattr(group, "cat", group)
+    categories = getattr(categorical, "categories", None)
+    if categories is not None:
+        code = np.asarray(categorical.codes)
+        _check_length(name, code, rows)
+        _check_none_missing(name, code < 0)
+        count = np.bincount(code, minlength=len(categories))
+        without = categories[count == 0].tolist()
+        if without:
+            raise ValueError(
+                f"{name} has groups with no rows: "
+                f"{', '.join(map(repr, without[:5]))}"
+                f"{' and more' if len(without) > 5 else ''}; drop them with "
+                "remove_unused_categories()"
+            )
+        return code.astype(np.intp), np.asarray(categories)
+    label = as_labels(name, group)
+    _check_length(name, label, rows)
+    if label.dtype.kind in "biu":
+        low, high = int(label.min()), int(label.max())
+        if high - low <= 4 * rows:
+            shifted = (label.astype(object) if high > 2**62 else label) - low
+            shifted = shifted.astype(np.intp)
+            present = np.bincount(shifted) > 0
+            code = (np.cumsum(present) - 1)[shifted]
+            return code, (np.flatnonzero(present) + low).astype(label.dtype)
+    code, found = pd.factorize(label)
+    try:
+        order = np.argsort(found, kind="stable")
+    except TypeError:
+        raise ValueError(
+            f"{name} must have labels that can be sorted, not of several kinds"
+        ) from None
+    place = np.empty(len(order), np.intp)
+    place[order] = np.arange(len(order))
+    return place[code], np.asarray(found)[order]
+
+
+def _check_length(name, label, rows):
+    if label.shape != (rows,):
         raise ValueError(
             f"{name} must have one label a row, {rows} in all; "
-            f"its shape is {code.shape}"
+            f"its shape is {label.shape}"
         )
-    count = np.bincount(code, minlength=len(categories))
-    without = [repr(c) for c in categories[count == 0]]
-    if without:
-        raise ValueError(
-            f"{name} has groups with no rows: {', '.join(without[:5])}"
-            f"{' and more' if len(without) > 5 else ''}; drop them with "
-            "remove_unused_categories()"
-        )
-    return code, np.asarray(categories)
 
 
-def as_labels(name, group):
-    """A group's labels as a one-dimensional array without missing values."""
-    _check.not_masked(name, group)
-    label = np.asarray(group)
-    if label.size == 0:
-        raise ValueError(f"{name} must not be empty")
-    absent = pd.isna(label)
-    if label.dtype.kind == "f":
-        absent |= np.isinf(label)
-    missing(name, absent)
-    if label.dtype.kind == "O" and any(isinstance(v, str) for v in label.flat):
-        label = label.astype(str)
-    return label
-
-
-def missing(name, absent):
-    """An error that names the first label that is missing, if any is."""
-    if absent.any():
-        at = int(np.flatnonzero(absent)[0])
+def _check_none_missing(name, missing):
+    if missing.any():
+        at = int(np.flatnonzero(missing)[0])
         raise ValueError(
             f"{name} must have no missing labels, but {name}[{at}] is missing"
         )
 
 
+def as_labels(name, group):
+    """A group's labels as an array without missing values."""
+    if np.ma.isMaskedArray(group) and np.ma.getmaskarray(group).any():
+        _check_none_missing(name, np.ma.getmaskarray(group).ravel())
+    try:
+        label = np.asarray(group)
+    except ValueError:
+        raise ValueError(f"{name} must have one label a row") from None
+    if label.size == 0:
+        raise ValueError(f"{name} must not be empty")
+    if label.dtype.kind not in "biufOUSMm" or label.dtype == np.longdouble:
+        raise ValueError(
+            f"{name} must have labels such as whole numbers or strings, "
+            f"not of type {label.dtype}"
+        )
+    if label.dtype.kind not in "biu":
+        missing = pd.isna(label.ravel())
+        if label.dtype.kind == "f":
+            missing |= np.isinf(label.ravel())
+        _check_none_missing(name, missing)
+    if label.dtype.kind == "O":
+        kinds = {type(v) for v in label.ravel()}
+        if any(not issubclass(k, (str, bytes, int, float, np.generic)) for k in kinds):
+            # Dates and other labels that pandas can hold.
+            try:
+                pd.Index(label.ravel()).is_unique  # noqa: B018
+            except TypeError:
+                raise ValueError(
+                    f"{name} must have labels such as whole numbers or strings"
+                ) from None
+    return label
+
+
 def match(name, group, labels):
     """Positions of ``group`` among ``labels``; -1 for a group that is not there."""
-    return pd.Index(labels).get_indexer(pd.Index(as_labels(name, group).ravel()))
+    label = as_labels(name, group)
+    if label.ndim > 1:
+        raise ValueError(f"{name} must be a label or (M,), not {label.shape}")
+    try:
+        return pd.Index(labels).get_indexer(pd.Index(label.ravel()))
+    except TypeError:
+        raise ValueError(
+            f"{name} must have labels such as whole numbers or strings"
+        ) from None
 
 
 def design(name, x, rows):
-    """Columns of predictors, (rows, p), and what they are called."""
+    """Columns of predictors (rows, p), or None, and what they are called."""
     if x is None:
-        return np.ones((rows, 1)), np.array(["intercept"])
-    array = _check.real_array(name, x, ndim_min=1)
-    array = array[:, None] if array.ndim == 1 else array
+        return None, np.array(["intercept"])
+    columns = getattr(x, "columns", None)
+    if columns is not None:
+        if not len(columns):
+            raise ValueError(f"{name} must have a column")
+        array = np.column_stack(
+            [
+                _check.real_array(f"{name}[{c!r}]", x.iloc[:, i], boolean=True)
+                for i, c in enumerate(columns)
+            ]
+        )
+    else:
+        array = _check.real_array(name, x, ndim_min=1, boolean=True)
+        array = array[:, None] if array.ndim == 1 else array
     if array.ndim != 2 or len(array) != rows:
         raise ValueError(
             f"{name} must have shape ({rows},) or ({rows}, p), one row a value of y; "
             f"its shape is {array.shape}"
         )
-    columns = getattr(x, "columns", None)
+    size = _largest(array)
+    _check.ordinary_size(f"a column of {name}", size[size > 0])
     if columns is None:
-        return array, np.arange(array.shape[1])
-    return array, np.asarray(columns)
+        columns = np.arange(array.shape[1])
+        if isinstance(x, pd.Series) and isinstance(x.name, str):
+            columns = [x.name]
+    columns = pd.Index(columns)
+    if not columns.is_unique:
+        raise ValueError(f"{name} must have columns of different names")
+    return array, columns.to_numpy()

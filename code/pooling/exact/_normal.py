@@ -1,42 +1,28 @@
 """The normal hierarchy with known standard errors: one integral, over tau."""
 
-from collections.abc import Mapping
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
-from pooling.exact import _check, _interpolation, _mixtures, _quadrature
+from pooling.exact import _check, _groups, _mixtures, _quadrature
+from pooling.exact._interpolation import Interpolation, nodes_needed
 from pooling.exact._priors import ScalePrior, normal_prior
+from pooling.exact.posterior import (
+    Posterior,
+    check_labels,
+    coords_of_groups,
+    group_dimension,
+    numbered,
+)
 
-_NAMES = ("mu", "tau", "theta")
-# The largest ratio of two numbers in the units of y that is integrated over.
-_FARTHEST_APART = 1e50
 # Elements of a temporary array: small enough for a processor's cache.
 _BLOCK = 2**17
-
-
-class GivenTau(NamedTuple):
-    """Means and sds of ``theta`` and ``mu`` when ``tau`` is known.
-
-    With ``tau`` of shape (T,), ``theta_mean`` and ``theta_sd`` have shape
-    (..., T, J), and ``mu_mean`` and ``mu_sd`` (..., T); a single ``tau`` leaves T out.
-    """
-
-    theta_mean: np.ndarray
-    theta_sd: np.ndarray
-    mu_mean: np.ndarray
-    mu_sd: np.ndarray
-
-
-class _Sums(NamedTuple):
-    """What a likelihood of very many groups is computed from: sums at M points."""
-
-    at: _interpolation.Interpolation
-    count: np.ndarray  # (M,)
-    y: np.ndarray  # (M,)
-    y_squared: np.ndarray  # (M,)
+# Interpolation pays for itself where there are this many groups a node.
+_GROUPS_A_NODE = 4
+_NAMES = ("mu", "tau", "theta")
 
 
 class _Data(NamedTuple):
@@ -48,7 +34,20 @@ class _Data(NamedTuple):
     mu_precision: float  # 0 where the prior is flat
     centre: np.ndarray  # (R,), in the units of the caller
     unit: float
-    sums: _Sums | None = None  # for one replication of very many groups
+    sums: "_Sums | None"
+
+
+class _Sums(NamedTuple):
+    """Many groups as weights at few variances, B pieces of n nodes (Interpolation).
+
+    The weights are those of sums over groups of f(variance), of f(variance) times
+    the estimate's distance from its piece's centre, and times its square.
+    """
+
+    variance: np.ndarray  # (B, n)
+    centre: np.ndarray  # (R, B)
+    weight: np.ndarray  # (R, 3, B, n)
+    interpolation: list  # R of them
 
 
 class _Mu(NamedTuple):
@@ -80,8 +79,9 @@ def normal_hierarchy(y, sigma, *, mu_prior=None, tau_prior=None, coords=None):
         Prior of tau on tau > 0. None is flat in tau. It may be improper where the
         posterior is proper, and a distribution on the whole line is cut off at zero.
     coords : mapping of one name to J labels, optional
-        The dimension of the groups in what `NormalHierarchy.sample` returns;
-        without it the dimension is ``"school"`` and has no labels.
+        The groups' dimension and labels in the results. Without it they are those of
+        ``y`` if that is a DataArray, or a Series with an index of its own; else the
+        dimension is ``"group"`` and has no labels.
 
     Returns
     -------
@@ -94,163 +94,98 @@ def normal_hierarchy(y, sigma, *, mu_prior=None, tau_prior=None, coords=None):
         the likelihood falls as ``tau**-(J - 1)`` under a flat prior of mu and as
         ``tau**-J`` under a normal one, so a flat prior of tau needs three or two
         groups; near zero the likelihood is level, so that ``1 / tau`` never will do.
-        Also if tau_prior is too rough for the quadrature.
+        Also if ``tau_prior`` is too rough for the quadrature.
 
     Notes
     -----
     Gelman et al., *Bayesian Data Analysis*, 3rd ed., section 5.4, equations
-    5.17-5.21. Means and sds are accurate to at least six digits.
+    5.17-5.21. Means and sds are accurate to at least six digits. A million groups
+    take a second or two: sums over many groups, and functions of their variances,
+    are interpolated to thirteen digits.
 
     Examples
     --------
-    >>> fit = normal_hierarchy([28, 8, -3, 7], [15, 10, 16, 11])
-    >>> fit.mean("theta").shape
-    (4,)
+    Eight schools (*Bayesian Data Analysis*, section 5.5), under flat priors:
+
+    >>> import numpy as np
+    >>> fit = normal_hierarchy(
+    ...     y=[28, 8, -3, 7, -1, 1, 18, 12],
+    ...     sigma=[15, 10, 16, 11, 9, 11, 10, 18],
+    ...     coords={"school": list("ABCDEFGH")},
+    ... )
+    >>> fit
+    <NormalHierarchy of 8 groups>
+    >>> round(fit.mean("tau"), 2), round(fit.sd("tau"), 2)
+    (6.58, 5.65)
+    >>> round(float(fit.mean("theta").sel(school="A")), 2)
+    11.4
+    >>> fit.quantile("theta", [0.025, 0.975]).dims
+    ('quantile', 'school')
+    >>> round(1 - fit.predict("a school not yet seen").cdf(0.0), 2)
+    0.85
+    >>> draws = fit.sample(1000, np.random.default_rng(1))
+    >>> draws["theta"].dims
+    ('sample', 'school')
     """
+    (replication_dims, dim), labels = _labels(y, coords)
     data, shape = _prepare(y, sigma, normal_prior("mu_prior", mu_prior))
-    dim, labels = _group_dimension(coords, shape[-1])
+    if replication_dims is None:
+        replication_dims = numbered("replication", len(shape) - 1)
+    _check_labels(y, sigma, shape)
     prior = ScalePrior("tau_prior", tau_prior)
     groups = shape[-1] - (mu_prior is None)
     survey = prior.survey(data.unit, *_active_range(data), groups)
     with _quadrature.naming("tau_prior"):
         nodes = _quadrature.integrate(
             _quadrature.powers(
-                lambda row, x: _log_posterior(data, prior, row, x), survey.moments
+                lambda row, x: _log_posterior(data, prior, row, x), survey.tail.found
             ),
             survey.edges,
             len(data.y),
         )
-    return NormalHierarchy(data, prior, survey, nodes, shape, (dim, labels))
+    dims = (*replication_dims, dim)
+    return NormalHierarchy(data, prior, survey.tail, nodes, shape, (dims, labels))
 
 
-class NormalHierarchy:
-    """The posterior that `normal_hierarchy` found.
+class NormalHierarchy(Posterior):
+    """The posterior that `normal_hierarchy` found, of ``"mu", "tau", "theta"``.
 
-    Results have the replications' dimensions first. For ``"theta"`` the groups are
-    the last dimension; ``"mu"`` and ``"tau"`` are numbers where ``y`` had no
-    replications. Everything is in the units of ``y``.
+    ``"theta"`` has the groups' dimension. Replications come first, as dimension
+    ``"replication"`` (or ``"replication_0"``, ``"replication_1"``, ...).
     """
 
-    def __init__(self, data, prior, survey, nodes, shape, dimension):
+    def __init__(self, data, prior, tail, nodes, shape, dimensions):
+        names, labels = dimensions
+        batch = names[:-1]
+        super().__init__(
+            dims={"mu": batch, "tau": batch, "theta": names},
+            sizes=dict(zip(names, shape, strict=True)),
+            coords=labels,
+        )
         self._data = data
         self._prior = prior
-        self._survey = survey
+        self._tail = tail
         self._nodes = nodes
-        self._shape = shape
-        self._dimension = dimension
+        self._batch = shape[:-1]
+        self._groups = shape[-1]
 
     def __repr__(self):
-        replications = "".join(f"{n} × " for n in self._shape[:-1])
-        return f"<NormalHierarchy of {replications}{self._shape[-1]} groups>"
-
-    def mean(self, name):
-        """Posterior mean of ``"mu"``, ``"tau"`` or ``"theta"``.
-
-        Where tau has no finite mean its mean is inf, and that of mu is nan, as it
-        does not exist (under a flat prior of mu, which is as uncertain as tau is
-        large).
-        """
-        _check.one_of("name", name, _NAMES)
-        mean = self._means_and_sds[name][0]
-        if name == "tau" or (name == "mu" and not self._data.mu_precision):
-            mean = self._honest(mean, 1, np.inf if name == "tau" else np.nan)
-        return self._shaped(mean)
-
-    def sd(self, name):
-        """Posterior sd of ``"mu"``, ``"tau"`` or ``"theta"``; inf if not finite."""
-        _check.one_of("name", name, _NAMES)
-        sd = self._means_and_sds[name][1]
-        if name == "tau" or (name == "mu" and not self._data.mu_precision):
-            sd = self._honest(sd, 2, np.inf)
-        return self._shaped(sd)
-
-    def quantile(self, name, q):
-        """Posterior quantiles.
-
-        Parameters
-        ----------
-        name : {"mu", "tau", "theta"}
-        q : float or array_like of floats from 0 to 1
-
-        Returns
-        -------
-        float or ndarray, shape of ``q``, then replications, then groups
-        """
-        _check.one_of("name", name, _NAMES)
-        q = _check.probabilities("q", q)
-        if name == "tau":
-            shape = q.shape + self._shape[:-1]
-            row = np.broadcast_to(
-                np.arange(len(self._data.y)), (q.size, len(self._data.y))
-            )
-            flat = np.repeat(q.ravel(), len(self._data.y))
-            tau = self._tau_quantile(row.ravel(), flat)
-            return tau.reshape(shape)[()]
-        at = [self._mixture_quantile(name, each) for each in q.ravel()]
-        return np.reshape(at, q.shape + self._own_shape(name))[()]
-
-    def cdf(self, name, x):
-        """Posterior probability of at most ``x``.
-
-        Parameters
-        ----------
-        name : {"mu", "tau", "theta"}
-        x : float or array_like
-            Broadcast, as NumPy does, against the shape of ``mean(name)``: for a
-            grid of G values and every group, give ``"theta"`` a shape of (G, 1).
-
-        Returns
-        -------
-        float or ndarray, the broadcast shape
-        """
-        _check.one_of("name", name, _NAMES)
-        x = _check.real_array("x", x)
-        own = self._own_shape(name)
-        try:
-            shape = np.broadcast_shapes(x.shape, own)
-        except ValueError:
-            raise ValueError(
-                f"x must broadcast against {name}, of shape {own}; "
-                f"its shape is {x.shape}"
-            ) from None
-        groups = self._shape[-1] if name == "theta" else 1
-        index = np.broadcast_to(
-            np.arange(int(np.prod(own))).reshape(own), shape
-        ).ravel()
-        row, group = index // groups, index % groups
-        x = np.broadcast_to(x, shape).ravel()
-        if name == "tau":
-            p = np.zeros(x.shape)
-            with np.errstate(divide="ignore"):
-                p[x > 0] = _quadrature.cdf(
-                    self._nodes, row[x > 0], np.log(x[x > 0] / self._data.unit)
-                )
-        else:
-            z = (x - self._data.centre[row]) / self._data.unit
-            p = self._mixture_cdf(name, row, group, z)[0]
-        return p.reshape(shape)[()]
+        replications = "".join(f"{n} × " for n in self._batch)
+        return f"<NormalHierarchy of {replications}{self._groups} groups>"
 
     @property
     def log_evidence(self):
-        """Log density of the data, with every parameter integrated out.
-
-        The prior of tau is normalised over tau > 0.
-
-        Raises
-        ------
-        ValueError
-            If the prior of mu or tau is improper: the evidence is then not defined.
-        """
         if not self._data.mu_precision:
             raise ValueError(
                 "log_evidence needs proper priors, but mu_prior is flat (None)"
             )
-        mass = log_prior_mass(self._prior, self._data.unit)
-        jacobian = -self._shape[-1] * np.log(self._data.unit)
-        return self._shaped(self._nodes.log_totals[:, 0] - mass + jacobian)
+        mass = self._prior.log_mass(self._data.unit)
+        jacobian = -self._groups * np.log(self._data.unit)
+        values = self._nodes.log_totals[:, 0] - mass + jacobian
+        return self._labelled("tau", values.reshape(self._batch))
 
     def given_tau(self, tau):
-        """Means and sds of theta and mu for known tau.
+        """Means and sds of the other quantities where tau is known.
 
         Parameters
         ----------
@@ -258,11 +193,16 @@ class NormalHierarchy:
 
         Returns
         -------
-        GivenTau
+        xarray.Dataset
+            ``theta_mean``, ``theta_sd``, ``mu_mean``, ``mu_sd``; an array of tau adds
+            a dimension ``"tau"`` in front of the groups'.
+
+        Raises
+        ------
+        ValueError
+            If ``tau`` is negative, not finite, or has more than one dimension.
         """
-        tau = _check.non_negative_array("tau", tau)
-        if tau.ndim > 1:
-            raise ValueError(f"tau must be a number or (T,), not of shape {tau.shape}")
+        tau = _check.known_scale("tau", tau)
         data, rows = self._data, len(self._data.y)
         scaled = np.tile(tau.ravel() / data.unit, (rows, 1))
         mu = _mu_given_tau(data, np.arange(rows), scaled)
@@ -273,50 +213,23 @@ class NormalHierarchy:
             mu.mean[..., None],
             mu.variance[..., None],
         )
-        batch = self._shape[:-1] + tau.shape
-        theta = (*batch, self._shape[-1])
+        shape = self._batch + tau.shape
+        dims = self.dims["tau"] + ("tau",) * tau.ndim
+        coords = self.coords | ({"tau": tau} if tau.ndim else {})
         centre = data.centre.reshape(-1, 1)
-        return GivenTau(
-            (mean * data.unit + centre[..., None]).reshape(theta),
-            (np.sqrt(variance) * data.unit).reshape(theta),
-            (mu.mean * data.unit + centre).reshape(batch)[()],
-            (np.sqrt(mu.variance) * data.unit).reshape(batch)[()],
-        )
-
-    def density_tau(self, grid):
-        """Posterior density of tau, in one over the units of ``y``.
-
-        Parameters
-        ----------
-        grid : float or array_like, shape (T,), none below zero
-
-        Returns
-        -------
-        float or ndarray, shape (..., T)
-        """
-        grid = _check.non_negative_array("grid", grid)
-        data, rows = self._data, len(self._data.y)
-        scaled = np.tile(grid.ravel() / data.unit, (rows, 1))
-        log_p = _mu_given_tau(data, np.arange(rows), scaled).log_likelihood
-        log_p = log_p + self._prior.logpdf(grid.ravel())
-        density = np.exp(log_p - self._nodes.log_totals[:, :1])
-        return density.reshape(self._shape[:-1] + grid.shape)[()]
+        each = {
+            "theta_mean": mean * data.unit + centre[..., None],
+            "theta_sd": np.sqrt(variance) * data.unit,
+            "mu_mean": mu.mean * data.unit + centre,
+            "mu_sd": np.sqrt(mu.variance) * data.unit,
+        }
+        variables = {}
+        for key, value in each.items():
+            last = self.dims["theta"][-1:] if key.startswith("theta") else ()
+            variables[key] = (dims + last, value.reshape((*shape, *value.shape[2:])))
+        return xr.Dataset(variables, coords)
 
     def sample(self, draws, rng):
-        """Independent draws from the joint posterior.
-
-        Parameters
-        ----------
-        draws : int
-        rng : numpy.random.Generator
-
-        Returns
-        -------
-        xarray.Dataset
-            ``mu`` and ``tau`` with dimension ``sample``, and ``theta`` with
-            (``sample``, the groups'); replications come between them as
-            ``replication`` (or ``replication_0``, ``replication_1``, ...).
-        """
         draws, rng = _check.whole_number("draws", draws), _check.generator("rng", rng)
         data, (rows, groups) = self._data, self._data.y.shape
         row = np.repeat(np.arange(rows), draws)
@@ -329,42 +242,155 @@ class NormalHierarchy:
         )
         theta = mean + np.sqrt(variance) * rng.standard_normal((rows, draws, groups))
         centre = data.centre[:, None]
-
-        def shaped(a, last=()):
-            a = np.moveaxis(a, 1, 0)
-            return a.reshape(draws, *self._shape[:-1], *last)
-
-        dim, labels = self._dimension
-        batch = _replication_dims(len(self._shape) - 1)
+        each = {
+            "mu": mu * data.unit + centre,
+            "tau": tau * data.unit,
+            "theta": theta * data.unit + centre[..., None],
+        }
         return xr.Dataset(
             {
-                "mu": (("sample", *batch), shaped(mu * data.unit + centre)),
-                "tau": (("sample", *batch), shaped(tau * data.unit)),
-                "theta": (
-                    ("sample", *batch, dim),
-                    shaped(theta * data.unit + centre[..., None], (groups,)),
-                ),
+                name: (
+                    ("sample", *self.dims[name]),
+                    np.moveaxis(a, 1, 0).reshape(draws, *self._shape(name)),
+                )
+                for name, a in each.items()
             },
-            coords=None if labels is None else {dim: labels},
+            self.coords,
         )
 
-    def _honest(self, values, moment, instead):
-        """``values``, unless the moment of tau that they rest on is not finite."""
-        if moment in self._survey.moments:
-            return values
-        if moment in self._survey.infinite:
-            return np.full_like(values, instead)
-        raise ValueError(
-            f"tau_prior leaves E tau**{moment} finite, but in a tail too long to "
-            "integrate"
+    def predict(self, group, sigma=0.0):
+        """What the posterior predicts for a new estimate in each of some groups.
+
+        Parameters
+        ----------
+        group : label or array_like of labels, shape (M,)
+            Labels as in `coords`, or numbers from 0 where there are no labels. A
+            label that is not there is a new group from the same population.
+        sigma : float or array_like, shape (M,)
+            Standard errors of the new estimates. Zero, the default, predicts the
+            group's true value ``theta``.
+
+        Returns
+        -------
+        Prediction
+
+        Raises
+        ------
+        ValueError
+            If an argument is unusable.
+
+        Examples
+        --------
+        >>> fit = normal_hierarchy([28, 8, -3, 7, 18], [15, 10, 16, 11, 10])
+        >>> fit.predict([0, "new"], sigma=10).quantile(0.95).dims
+        ('row',)
+        """
+        label = np.asarray(group)
+        labels = self.coords.get(self.dims["theta"][-1], np.arange(self._groups))
+        position = _groups.match("group", group, labels)
+        noise = _check.non_negative_array("sigma", sigma)
+        if noise.shape not in ((), label.shape):
+            raise ValueError(
+                f"sigma must be one number or have the shape of group, {label.shape}, "
+                f"not {noise.shape}"
+            )
+        noise = np.broadcast_to(noise, label.shape).ravel() / self._data.unit
+        count, dims = len(position), self.dims["tau"] + ("row",) * label.ndim
+
+        def components(index):
+            row, which = index // count, index % count
+            mean, variance = self._theta_at_nodes(row, position[which])
+            unit, centre = self._data.unit, self._data.centre[row, None]
+            variance = variance + noise[which, None] ** 2
+            return self._nodes.weight[row], mean * unit + centre, variance * unit**2
+
+        def honest(mean, sd):
+            new = np.tile(position < 0, len(self._data.y))
+            if new.any():
+                if not self._data.mu_precision:
+                    mean[new] = self._tail.honest(mean[new], 1, "tau", np.nan)
+                sd[new] = self._tail.honest(sd[new], 2, "tau", np.inf)
+            return mean, sd
+
+        return _mixtures.MixturePrediction(
+            (dims, self._batch + label.shape, self._coords_of_rows(label)),
+            np.arange(count * len(self._data.y)),
+            components,
+            honest,
+            self._nodes.weight.shape[1],
         )
 
-    def _own_shape(self, name):
-        return self._shape if name == "theta" else self._shape[:-1]
+    def _coords_of_rows(self, label):
+        dim = self.dims["theta"][-1]
+        coords = {d: c for d, c in self.coords.items() if d != dim}
+        return coords | ({dim: ("row", label)} if label.ndim else {})
 
-    def _shaped(self, a):
-        """Rows back into the replications of the caller; a number if there are none."""
-        return a.reshape(self._shape[:-1] + a.shape[1:])[()]
+    def _theta_at_nodes(self, row, group):
+        """Mean and variance (N, K) of theta at each node; group -1 is a new one."""
+        data, known = self._data, group >= 0
+        mean, variance = self._mu.mean[row], self._mu.variance[row]
+        tau = self._tau[row]
+        if not known.all():
+            variance = np.where(known[:, None], variance, variance + tau**2)
+        found = _theta_given_tau(
+            data.y[row, group][:, None],
+            data.variance[row, group][:, None],
+            tau,
+            mean,
+            variance,
+        )
+        return tuple(
+            np.where(known[:, None], of_known, of_new)
+            for of_known, of_new in zip(found, (mean, variance), strict=True)
+        )
+
+    def _moments(self, name):
+        data = self._data
+        mean, sd = self._means_and_sds[name]
+        mean, sd = mean.reshape(self._shape(name)), sd.reshape(self._shape(name))
+        # Under a flat prior mu is as uncertain as tau is large.
+        if name == "theta" or (name == "mu" and data.mu_precision):
+            return (lambda: mean), (lambda: sd)
+        instead = np.inf if name == "tau" else np.nan
+        return (
+            lambda: self._tail.honest(mean, 1, "tau", instead),
+            lambda: self._tail.honest(sd, 2, "tau", np.inf),
+        )
+
+    def _quantiles(self, name, q):
+        if name == "tau":
+            rows = len(self._data.y)
+            row = np.tile(np.arange(rows), len(q))
+            return self._tau_quantile(row, np.repeat(q, rows)).reshape(len(q), rows)
+        found = [self._mixture_quantile(name, each) for each in q]
+        return np.reshape(found, (len(q), *self._shape(name)))
+
+    def _cdf(self, name, index, x):
+        data, groups = self._data, self._groups if name == "theta" else 1
+        row, group = index // groups, index % groups
+        if name != "tau":
+            z = (x - data.centre[row]) / data.unit
+            return self._mixture_cdf(name, row, group, z)[0]
+        p = np.zeros(x.shape)
+        p[x > 0] = _quadrature.cdf(
+            self._nodes, row[x > 0], np.log(x[x > 0] / data.unit)
+        )
+        return p
+
+    def _density(self, name, index, x):
+        data, groups = self._data, self._groups if name == "theta" else 1
+        row, group = index // groups, index % groups
+        if name != "tau":
+            z = (x - data.centre[row]) / data.unit
+            return self._mixture_cdf(name, row, group, z)[1] / data.unit
+        density, inside = np.zeros(x.shape), x >= 0
+        if not inside.any():
+            return density
+        row, x = row[inside], x[inside]
+        log_p = _mu_given_tau(data, row, x[:, None] / data.unit).log_likelihood[:, 0]
+        log_p = log_p + self._prior.logpdf(x)
+        density[inside] = np.exp(log_p - self._nodes.log_totals[row, 0])
+        return density
 
     @cached_property
     def _tau(self):
@@ -382,7 +408,8 @@ class NormalHierarchy:
         mu_mean = _dot(p, self._mu.mean)
         spread = (self._mu.mean - mu_mean[:, None]) ** 2
         mu_sd = np.sqrt(_dot(p, self._mu.variance + spread))
-        theta_mean, theta_sd = _theta_moments(data, p, self._tau, self._mu)
+        moments = _theta_moments if data.sums is None else _theta_moments_of_many
+        theta_mean, theta_sd = moments(data, p, self._tau, self._mu)
         unit, centre = data.unit, data.centre
         return {
             "tau": (tau_mean * unit, tau_sd * unit),
@@ -397,28 +424,23 @@ class NormalHierarchy:
 
     def _mixture_cdf(self, name, row, group, x):
         """Probability and density at x of the mixture over tau of normals."""
-        data, size = self._data, max(1, _BLOCK // self._tau.shape[1])
+        size = max(1, _BLOCK // self._tau.shape[1])
         p, density = np.empty(x.shape), np.empty(x.shape)
         for start in range(0, len(x), size):
             part = slice(start, start + size)
-            r, j = row[part], group[part]
-            mean, variance = self._mu.mean[r], self._mu.variance[r]
+            r = row[part]
             if name == "theta":
-                mean, variance = _theta_given_tau(
-                    data.y[r, j][:, None],
-                    data.variance[r, j][:, None],
-                    self._tau[r],
-                    mean,
-                    variance,
-                )
+                mean, variance = self._theta_at_nodes(r, group[part])
+            else:
+                mean, variance = self._mu.mean[r], self._mu.variance[r]
             p[part], density[part] = _mixtures.cdf_and_density(
                 self._nodes.weight[r], mean, np.sqrt(variance), x[part]
             )
         return p, density
 
     def _mixture_quantile(self, name, q):
-        data, shape = self._data, self._own_shape(name)
-        groups = self._shape[-1] if name == "theta" else 1
+        data, shape = self._data, self._shape(name)
+        groups = self._groups if name == "theta" else 1
         index = np.arange(int(np.prod(shape)))
         row, group = index // groups, index % groups
         guess = (
@@ -433,6 +455,48 @@ class NormalHierarchy:
 
         z = _mixtures.quantiles(at, q, guess, width)
         return (z * data.unit + data.centre[row]).reshape(shape)
+
+
+def _labels(y, coords):
+    """Names of the dimensions, None for those of replications, and their labels."""
+    if coords is not None:
+        array = np.asarray(y)
+        dim, labels = coords_of_groups(coords, array.shape[-1] if array.ndim else 1)
+        group_dimension("coords", dim, _NAMES)
+        return (None, dim), {dim: labels}
+    if isinstance(y, xr.DataArray) and y.ndim:
+        for dim in y.dims:
+            group_dimension("y", dim, _NAMES)
+        found = {d: y[d].values for d in y.dims if d in y.coords}
+        if y.dims[-1] in found:
+            check_labels(f"y[{y.dims[-1]!r}]", found[y.dims[-1]])
+        return (y.dims[:-1], y.dims[-1]), found
+    if isinstance(y, pd.Series) and not isinstance(
+        y.index, (pd.RangeIndex, pd.MultiIndex)
+    ):
+        check_labels("the index of y", y.index)
+        dim = "group" if y.index.name is None else y.index.name
+        return (None, group_dimension("the index of y", dim, _NAMES)), {
+            dim: y.index.to_numpy()
+        }
+    return (None, "group"), {}
+
+
+def _check_labels(y, sigma, shape):
+    """An error where both are labelled, and differently."""
+    if isinstance(y, pd.Series) and isinstance(sigma, pd.Series):
+        same = y.index.equals(sigma.index)
+    elif isinstance(y, xr.DataArray) and isinstance(sigma, xr.DataArray):
+        dims = y.dims[y.ndim - sigma.ndim :]
+        same = sigma.dims == dims and all(
+            y.indexes[d].equals(sigma.indexes[d])
+            for d in dims
+            if d in y.indexes and d in sigma.indexes
+        )
+    else:
+        same = True
+    if not same:
+        raise ValueError("sigma must have the labels of y, in the same order")
 
 
 def _prepare(y, sigma, mu):
@@ -451,69 +515,54 @@ def _prepare(y, sigma, mu):
             f"sigma must have shape (J,) or that of y, {y.shape}, not {sigma.shape}"
         ) from None
     groups = shape[-1]
+    _check.ordinary_size("sigma", sigma)
     unit = float(np.exp(np.log(sigma).mean()))
     y = np.broadcast_to(y, shape).reshape(-1, groups)
-    variance = np.broadcast_to((sigma / unit) ** 2, shape).reshape(-1, groups)
     centre = np.median(y, axis=1)
     y = (y - centre[:, None]) / unit
-    _check_range(y, variance, mu, centre, unit)
-    data = _Data(
-        y=y,
-        variance=variance,
-        mu_loc=(mu.loc - centre) / unit,
-        mu_precision=mu.precision * unit**2,
-        centre=centre,
-        unit=unit,
-        sums=_sums(y[0], variance[0]) if len(y) == 1 else None,
+    variance = np.broadcast_to((sigma / unit) ** 2, shape).reshape(-1, groups)
+    mu_loc, mu_precision = (mu.loc - centre) / unit, mu.precision * unit**2
+    _check.ordinary_range("y", y, "sigma")
+    _check.ordinary_range("the loc of mu_prior", mu_loc, "sigma")
+    if mu_precision:
+        _check.ordinary_range("the scale of mu_prior", mu_precision**-0.5, "sigma")
+        _check.ordinary_range("sigma", mu_precision**0.5, "the scale of mu_prior")
+    return (
+        _Data(
+            y=y,
+            variance=variance,
+            mu_loc=mu_loc,
+            mu_precision=mu_precision,
+            centre=centre,
+            unit=unit,
+            sums=_sums(y, variance),
+        ),
+        shape,
     )
-    return data, shape
-
-
-def _check_range(y, variance, mu, centre, unit):
-    """An error if the numbers are too far apart for one scale of tau."""
-    sizes = {"y": np.abs(y).max(), "sigma": np.sqrt(variance.max())}
-    if mu.precision:
-        sizes["the loc of mu_prior"] = np.abs(mu.loc - centre).max() / unit
-        sizes["the scale of mu_prior"] = mu.precision**-0.5 / unit
-    name = max(sizes, key=sizes.get)
-    smallest = np.sqrt(variance.min())
-    if sizes[name] > _FARTHEST_APART * smallest:
-        raise ValueError(
-            f"{name} must be within a factor of {_FARTHEST_APART:g} of the smallest "
-            f"sigma; it is {sizes[name] / smallest:.0e} times as large"
-        )
 
 
 def _sums(y, variance):
-    """Sums over the groups, or None where a plain loop over them is as quick."""
-    at = _interpolation.of_variances(variance)
-    if at is None:
+    """Weights at few variances in place of many groups, if that saves anything."""
+    if y.shape[1] < _GROUPS_A_NODE * nodes_needed(variance):
         return None
-    factors = np.column_stack([np.ones_like(y), y, y**2])
-    return _Sums(at, *at.sums(factors).T)
-
-
-def _group_dimension(coords, groups):
-    if coords is None:
-        return "school", None
-    if not isinstance(coords, Mapping) or len(coords) != 1:
-        raise ValueError(
-            f"coords must map one dimension's name to {groups} labels, not {coords!r}"
-        )
-    ((dim, labels),) = coords.items()
-    labels = np.asarray(labels)
-    if labels.shape != (groups,):
-        raise ValueError(
-            f"coords[{dim!r}] must have {groups} labels, one a group; "
-            f"its shape is {labels.shape}"
-        )
-    return dim, labels
-
-
-def _replication_dims(count):
-    if count == 1:
-        return ("replication",)
-    return tuple(f"replication_{i}" for i in range(count))
+    ends = variance.min(), variance.max()
+    found = []
+    centres, weights = [], []
+    for own_y, own_variance in zip(y, variance, strict=True):
+        interpolation = Interpolation(own_variance, *ends)
+        piece = interpolation.pieces()
+        groups = np.bincount(piece, minlength=len(interpolation.nodes))
+        centre = np.bincount(piece, own_y, len(groups)) / np.maximum(groups, 1)
+        gap = own_y - centre[piece]
+        weights.append(interpolation.sums(np.ones_like(gap), gap, gap**2))
+        centres.append(centre)
+        found.append(interpolation)
+    return _Sums(
+        variance=found[0].nodes,
+        centre=np.stack(centres),
+        weight=np.stack(weights),
+        interpolation=found,
+    )
 
 
 def _active_range(data):
@@ -542,8 +591,8 @@ def _mu_given_tau(data, row, tau):
     ``row`` has shape (P,) and ``tau`` (P, n), as has each result.
     """
     flat_row, flat_tau = np.repeat(row, tau.shape[1]), tau.ravel()
-    groups = data.y.shape[1] if data.sums is None else len(data.sums.count)
-    size = max(1, _BLOCK // groups)
+    terms = data.y.shape[1] if data.sums is None else data.sums.variance.size
+    size = max(1, _BLOCK // terms)
     blocks = [
         _mu_block(data, flat_row[i : i + size], flat_tau[i : i + size])
         for i in range(0, len(flat_tau), size)
@@ -554,8 +603,9 @@ def _mu_given_tau(data, row, tau):
 
 
 def _mu_block(data, row, tau):
-    loc, precision, sums = data.mu_loc[row], data.mu_precision, data.sums
-    if sums is None:
+    groups = data.y.shape[1]
+    loc, precision = data.mu_loc[row], data.mu_precision
+    if data.sums is None:
         y, variance = data.y[row], data.variance[row] + tau[:, None] ** 2
         weight = 1 / variance
         total = weight.sum(axis=1)
@@ -563,18 +613,25 @@ def _mu_block(data, row, tau):
         misfit = _dot(weight, (y - mean[:, None]) ** 2)
         log_determinant = np.log(variance).sum(axis=1)
     else:
-        variance = sums.at.points + tau[:, None] ** 2
-        weight = 1 / variance
-        total, pull = weight @ sums.count, weight @ sums.y
-        mean = (pull + precision * loc) / (total + precision)
-        misfit = weight @ sums.y_squared - 2 * mean * pull + mean**2 * total
-        log_determinant = np.log(variance) @ sums.count
+        sums = data.sums
+        variance = sums.variance + tau[:, None, None] ** 2
+        # One set of weights for all, or one for each of several replications.
+        weights = sums.weight[row] if len(data.y) > 1 else sums.weight
+        inverse = 1 / variance
+        weight, gap, square = (_dot(inverse, weights[:, c]) for c in range(3))
+        centre = sums.centre[row]
+        total = weight.sum(axis=1)
+        mean = (weight * centre + gap).sum(axis=1) + precision * loc
+        mean = mean / (total + precision)
+        apart = centre - mean[:, None]
+        misfit = (square + 2 * apart * gap + apart**2 * weight).sum(axis=1)
+        log_determinant = _dot(np.log(variance), weights[:, 0]).sum(axis=1)
     misfit = misfit + precision * (mean - loc) ** 2
     # With a flat prior of mu the "evidence" is up to that prior's constant.
     normaliser = (
         np.log1p(total / precision) if precision else np.log(total / (2 * np.pi))
     )
-    log_determinant = log_determinant + data.y.shape[1] * np.log(2 * np.pi)
+    log_determinant = log_determinant + groups * np.log(2 * np.pi)
     return mean, 1 / (total + precision), -(log_determinant + normaliser + misfit) / 2
 
 
@@ -587,8 +644,6 @@ def _theta_given_tau(y, variance, tau, mu_mean, mu_variance):
 
 def _theta_moments(data, p, tau, mu):
     """Posterior means and sds of theta, (R, J), in blocks of rows and groups."""
-    if data.sums is not None:
-        return _theta_moments_by_interpolation(data, p[0], tau[0], mu)
     rows, groups = data.y.shape
     mean, sd = np.empty((2, rows, groups))
     row_size = max(1, _BLOCK // (p.shape[1] * min(groups, 512)))
@@ -597,63 +652,53 @@ def _theta_moments(data, p, tau, mu):
         r = slice(i, i + row_size)
         for j in range(0, groups, group_size):
             g = slice(j, j + group_size)
-            y, weight = data.y[r, None, g], p[r, None, :]
-            # How far theta is moved from y, which may be far from zero.
-            move, variance = _theta_given_tau(
-                0.0,
+            each_mean, each_variance = _theta_given_tau(
+                data.y[r, None, g],
                 data.variance[r, None, g],
                 tau[r, :, None],
-                mu.mean[r, :, None] - y,
+                mu.mean[r, :, None],
                 mu.variance[r, :, None],
             )
-            m = weight @ move
-            mean[r, g] = (y + m)[:, 0]
-            sd[r, g] = np.sqrt(weight @ (variance + (move - m) ** 2))[:, 0]
+            weight = p[r, None, :]
+            m = weight @ each_mean
+            mean[r, g] = m[:, 0]
+            sd[r, g] = np.sqrt(weight @ (each_variance + (each_mean - m) ** 2))[:, 0]
     return mean, sd
 
 
-def _theta_moments_by_interpolation(data, p, tau, mu):
-    """The same for one replication of very many groups.
+def _theta_moments_of_many(data, p, tau, mu):
+    """The same where groups are many: polynomials in the group's own estimate.
 
-    Given tau, the mean of theta is linear in the group's own y, with coefficients that
-    depend on the standard error alone. So do their means and covariances over tau.
+    With d the distance of an estimate from the mean of mu, the mean of theta is
+    linear in d and its variance quadratic, with coefficients that depend smoothly
+    on the group's variance.
     """
-    v = data.sums.at.points[:, None]
-    pull = v / (v + tau**2)
-    towards = pull * mu.mean[0]
-    own = (pull * tau**2 + pull**2 * mu.variance[0]) @ p
-    pull_mean, towards_mean = pull @ p, towards @ p
-    pull, towards = pull - pull_mean[:, None], towards - towards_mean[:, None]
-    values = np.column_stack(
-        [
-            pull_mean,
-            towards_mean,
-            own + towards**2 @ p,
-            (pull * towards) @ p,
-            pull**2 @ p,
-        ]
-    )
-    found = data.sums.at.evaluate(values).T
-    y = data.y[0]
-    mean = y + found[1] - found[0] * y
-    variance = found[2] - 2 * y * found[3] + y**2 * found[4]
-    return mean[None], np.sqrt(variance)[None]
-
-
-def log_prior_mass(prior, unit):
-    """Log of the prior's integral over tau > 0: 0 where it is normalised already."""
-    try:
-        survey = prior.survey(unit, -1.0, 1.0, 0)
-    except ValueError:
-        raise ValueError(
-            "log_evidence needs proper priors, but tau_prior has no finite integral"
-        ) from None
-
-    def log_f(row, x):
-        return prior.logpdf(np.exp(x) * unit) + x + np.log(unit)
-
-    mass = _quadrature.integrate(_quadrature.powers(log_f, (0,)), survey.edges, 1)
-    return mass.log_totals[0, 0]
+    mean, sd = np.empty((2, *data.y.shape))
+    variance = data.sums.variance[..., None]  # (B, n, 1), for (B, n, K) below
+    for r, interpolation in enumerate(data.sums.interpolation):
+        weight, square = p[r], tau[r] ** 2
+        centre = weight @ mu.mean[r]
+        pull = variance / (variance + square)
+        shift = pull * (mu.mean[r] - centre)
+        own = (pull * square + pull**2 * mu.variance[r]) @ weight
+        mean_pull, mean_shift = pull @ weight, shift @ weight
+        pull = pull - mean_pull[..., None]
+        shift = shift - mean_shift[..., None]
+        coefficients = np.stack(
+            [
+                mean_shift,
+                mean_pull,
+                own + shift**2 @ weight,
+                (shift * pull) @ weight,
+                pull**2 @ weight,
+            ],
+            axis=-1,
+        )
+        m0, m1, v0, v1, v2 = interpolation(coefficients).T
+        d = data.y[r] - centre
+        mean[r] = data.y[r] + m0 - m1 * d
+        sd[r] = np.sqrt(v0 - 2 * d * v1 + d**2 * v2)
+    return mean, sd
 
 
 def _dot(a, b):

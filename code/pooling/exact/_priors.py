@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 
-from pooling.exact import _check
+from pooling.exact import _check, _quadrature
 
 # Beyond these limits of log(tau / unit) nothing is looked at; squares of the
 # exponentials are still ordinary floating-point numbers.
@@ -12,6 +13,7 @@ FARTHEST = 300.0
 _SCAN = np.arange(-FARTHEST, FARTHEST + 0.25, 0.5)
 # What falls this far (in logs) below a region's highest point is left out.
 _DROP = 42.0
+_QUANTILES = np.array([0.001, 0.25, 0.5, 0.75, 0.999])
 # A tail that falls by less than this (in logs) within the limits is too long.
 _ENOUGH = 28.0
 
@@ -47,11 +49,11 @@ def frozen_norm(name, prior):
             f"scipy.stats.norm(0, 10), not {prior!r}"
         )
     given = dict(zip(("loc", "scale"), prior.args, strict=False)) | prior.kwds
-    loc, scale = given.get("loc", 0), given.get("scale", 1)
-    return (
-        _check.real_array(f"the loc of {name}", loc),
-        _check.positive_array(f"the scale of {name}", scale),
-    )
+    loc = _check.real_array(f"the loc of {name}", given.get("loc", 0.0))
+    scale = _check.positive_array(f"the scale of {name}", given.get("scale", 1.0))
+    _check.ordinary_size(f"the loc of {name}", loc[loc != 0])
+    _check.ordinary_size(f"the scale of {name}", scale)
+    return loc, scale
 
 
 class ScalePrior:
@@ -71,8 +73,14 @@ class ScalePrior:
                 f"{name} must be None (flat) or have a method logpdf, such as "
                 f"scipy.stats.halfnorm(scale=10); it was {prior!r}"
             )
+        if isinstance(prior, (stats.rv_continuous, stats.rv_discrete)):
+            raise ValueError(
+                f"{name} must be a frozen distribution, with its parameters, such as "
+                f"scipy.stats.halfnorm(scale=10), not {prior!r}"
+            )
         self.name = name
         self._prior = prior
+        self._bounds = self._support()
 
     def logpdf(self, tau):
         """Log density at ``tau`` (any shape), minus infinity off the support."""
@@ -97,16 +105,13 @@ class ScalePrior:
 
     def _values(self, tau):
         """What the prior's own method says, whatever it is, in the shape of ``tau``."""
-        try:
-            with np.errstate(all="ignore"):
-                values = np.asarray(self._prior.logpdf(tau))
-            if values.dtype.kind not in "fiu":
-                raise TypeError(f"it returned {values.dtype}")
-        except Exception as error:
+        with np.errstate(all="ignore"):
+            values = np.asarray(self._ask("logpdf", tau))
+        if values.dtype.kind not in "fiu":
             raise ValueError(
-                f"{self.name}.logpdf must return real numbers for an array of "
-                f"positive ones, but failed: {error}"
-            ) from error
+                f"{self.name}.logpdf must return real numbers, not {values.dtype}"
+            )
+        values = values.astype(float)
         if values.shape != tau.shape and values.size != 1:
             raise ValueError(
                 f"{self.name}.logpdf must return an array of the shape it is given, "
@@ -116,24 +121,64 @@ class ScalePrior:
 
     def bounds(self):
         """Ends of the support within (0, inf)."""
-        support = getattr(self._prior, "support", None)
-        if not callable(support):
+        return self._bounds
+
+    def _support(self):
+        if not callable(getattr(self._prior, "support", None)):
             return 0.0, np.inf
-        ends = np.ravel(support())
-        if ends.shape != (2,):
-            raise ValueError(f"{self.name} must be one distribution, not several")
-        return max(float(ends[0]), 0.0), float(ends[1])
+        ends = np.asarray(self._ask("support"), float).ravel()
+        if ends.shape != (2,) or not ends[0] <= ends[1]:
+            raise ValueError(
+                f"{self.name} must be one distribution, with a support of two ends; "
+                f"its support is {ends}"
+            )
+        return max(float(ends[0]), 0.0), max(float(ends[1]), 0.0)
+
+    def _ask(self, method, *arguments):
+        """What a method of the prior returns, or a ``ValueError`` if it fails."""
+        try:
+            return getattr(self._prior, method)(*arguments)
+        except Exception as error:
+            raise ValueError(
+                f"{self.name}.{method} must work for an array of numbers; it raised "
+                f"{type(error).__name__}: {error}"
+            ) from error
 
     def require_density(self, unit):
         """An error unless the density is positive somewhere."""
         self._scan(unit)
+
+    def log_mass(self, unit):
+        """Log of the integral over positive numbers: 0 if it is normalised there.
+
+        Raises
+        ------
+        ValueError
+            If the integral is infinite.
+        """
+        try:
+            survey = self.survey(unit, -1.0, 1.0, 0)
+        except ValueError:
+            raise ValueError(
+                f"log_evidence needs proper priors, but {self.name} has no finite "
+                "integral that can be computed"
+            ) from None
+
+        def log_f(row, x):
+            return self.logpdf(np.exp(x) * unit) + x + np.log(unit)
+
+        with _quadrature.naming(self.name):
+            mass = _quadrature.integrate(
+                _quadrature.powers(log_f, (0,)), survey.edges, 1
+            )
+        return mass.log_totals[0, 0]
 
     def landmarks(self):
         """Points (any scale) that the first panels should not straddle blindly."""
         points = [*self.bounds()]
         if callable(getattr(self._prior, "ppf", None)):
             with np.errstate(all="ignore"):
-                points += [*np.ravel(self._prior.ppf([0.001, 0.25, 0.5, 0.75, 0.999]))]
+                points += [*np.ravel(self._ask("ppf", _QUANTILES))]
         points = np.array(points, float)
         return points[np.isfinite(points) & (points > 0)]
 
@@ -183,7 +228,7 @@ class ScalePrior:
         start = _first_above(log_f[x <= low], x[x <= low])
         stop = -_first_above(falling[x >= high][::-1], -x[x >= high][::-1])
         edges = self._edges(unit, min(start, low), max(stop, high), low, high)
-        return Survey(edges, moments, infinite)
+        return Survey(edges, Tail(moments, infinite))
 
     @property
     def _letter(self):
@@ -191,6 +236,7 @@ class ScalePrior:
 
     def _scan(self, unit):
         """A grid of logarithms and the log densities there, unusable at the ends."""
+        self._check_reach(unit)
         marks = np.sort(np.log(self.landmarks() / unit))
         marks = np.concatenate([marks, (marks[1:] + marks[:-1]) / 2])
         x = np.union1d(_SCAN, marks[np.abs(marks) < FARTHEST])
@@ -203,6 +249,14 @@ class ScalePrior:
                 f"{self.name} has no density anywhere on {self._letter} > 0"
             )
         return x, values
+
+    def _check_reach(self, unit):
+        """An error if the prior's median is out of all proportion to the data."""
+        if callable(getattr(self._prior, "ppf", None)):
+            with np.errstate(all="ignore"):
+                median = float(self._ask("ppf", _QUANTILES[[2]])[0])
+            if np.isfinite(median) and median > 0:
+                _check.ordinary_range(self.name, median / unit, "the data")
 
     def _too_heavy(self, slope, power):
         what = (
@@ -231,12 +285,35 @@ class ScalePrior:
         return np.unique(edges[(edges >= start) & (edges <= stop)])
 
 
+class Tail(NamedTuple):
+    """Which of the moments 0, 1, 2 of a standard deviation are finite."""
+
+    found: tuple  # those that are finite and can be integrated
+    infinite: tuple  # those that are infinite
+
+    def honest(self, values, moment, letter, instead):
+        """``values``, unless the moment that they rest on is not finite.
+
+        Raises
+        ------
+        ValueError
+            If it is finite, but the tail is too long to integrate.
+        """
+        if moment in self.found:
+            return values
+        if moment in self.infinite:
+            return np.full_like(values, instead)
+        raise ValueError(
+            f"{letter}_prior leaves moment {moment} of {letter} finite, but in a tail "
+            "too long to integrate; give a prior with a shorter tail"
+        )
+
+
 class Survey(NamedTuple):
     """Where to integrate over a log standard deviation, and what is finite."""
 
     edges: np.ndarray  # ends of the first panels
-    moments: tuple  # those of 0, 1, 2 for which E tau**m can be integrated
-    infinite: tuple  # those for which it is infinite
+    tail: Tail
 
 
 def _end_slope(x, log_f, apart=20):
