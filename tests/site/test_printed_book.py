@@ -1,8 +1,10 @@
-"""The book in print, made of the built pages; and a page that a reader prints."""
+"""The printed book, and a page that a reader prints."""
 
 from collections import Counter
 from pathlib import Path
 import re
+import subprocess
+import sys
 from types import SimpleNamespace
 import unicodedata
 
@@ -19,17 +21,33 @@ CHAPTER = "book/pooling/radon.html"
 
 @pytest.fixture(scope="module")
 def book(browser, site, tmp_path_factory):
-    """The PDF, and the long page that it is printed from."""
+    """The PDF, and the page of all chapters that it is printed from."""
+    build = [Path(sys.executable).with_name("jupyter-book"), "build", "."]
+    options = ["-W", "--keep-going", "-n", "-q", "--builder", "custom"]
+    done = subprocess.run(
+        [*build, *options, "--custom-builder", "print"],
+        cwd=SOURCES,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    long_page = SOURCES / "_build" / "print" / "book.html"
     target = tmp_path_factory.mktemp("in print") / "book.pdf"
-    pdf.print_book(browser, site, target, SOURCES)
-    assert not [*target.parent.glob("*.part"), *target.parent.glob("*.html")]
-    long_page = pdf.assemble(site, SOURCES)
+    pdf.print_book(browser, long_page, target)
+    assert [file.name for file in target.parent.iterdir()] == ["book.pdf"]
     return SimpleNamespace(
         pdf=PdfReader(target),
         texts=[page.extract_text() for page in PdfReader(target).pages],
-        html=long_page,
-        soup=BeautifulSoup(long_page, "html.parser"),
+        soup=BeautifulSoup(long_page.read_text(encoding="utf-8"), "html.parser"),
     )
+
+
+def headings(soup):
+    """Level and words of each heading of the long page."""
+    return [
+        (int(tag.name[1]), " ".join(tag.get_text().split()))
+        for tag in soup.select("h1, h2, h3, h4, h5, h6")
+    ]
 
 
 def outline(pdf, entries=None, level=1):
@@ -47,7 +65,7 @@ def words(text: str) -> str:
 
 def test_the_bookmarks_are_the_headings(book):
     found = [(level, entry.title) for level, entry in outline(book.pdf)]
-    assert found == pdf.headings(book.html)
+    assert found == headings(book.soup)
     titles = [title for level, title in found if level == 1]
     parts = [tag.get_text() for tag in book.soup.select("section.part > h1")]
     assert len(parts) == 5 and titles == ["Borrowing Strength", *parts]
@@ -63,7 +81,7 @@ def test_a_bookmark_leads_to_its_heading(book):
 
 
 def test_the_contents_say_where_all_is(book):
-    places = pdf.places(book.pdf)
+    places = pdf.destinations(book.pdf)
     end = min(places.values()) - 1
     contents = words(" ".join(book.texts[:end]))
     lines = book.soup.select("nav.book-contents a")
@@ -114,7 +132,7 @@ def test_every_figure_and_formula_is_described(book):
 
 
 def test_every_link_leads_somewhere(book):
-    places, inside, outside = pdf.places(book.pdf), 0, 0
+    places, inside, outside = pdf.destinations(book.pdf), 0, 0
     for page in book.pdf.pages:
         for note in page.get("/Annots", []):
             note = note.get_object()

@@ -17,9 +17,9 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace
 
 import _theme
-from _theme import font_subset
 from _theme.dataframe_tables import read
 from _theme.pygments_formatter import CoarseHtmlFormatter
+import font_subset
 from pooling import plots
 
 FRAME = pd.DataFrame(

@@ -23,6 +23,7 @@ import zipfile
 from docutils import nodes
 import nbformat
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from sphinx.application import Sphinx
 from sphinx_exercise.nodes import is_exercise_node, is_solution_node
 
@@ -365,28 +366,23 @@ def flat(expression: str) -> str:
 def pinned(root: Path) -> dict[str, str]:
     """The lines of the pinned set that the module needs, by package."""
     lines = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    every = {_canonical(line.split("==")[0]): line for line in lines if "==" in line}
+    every = {
+        canonicalize_name(line.split("==")[0]): line for line in lines if "==" in line
+    }
     needed, wanted = set(), ["borrowing-strength"]
     while wanted:
         name = wanted.pop()
-        if name in needed:
-            continue
         needed.add(name)
         try:
-            requires = metadata.requires(name) or []
+            requires = map(Requirement, metadata.requires(name) or [])
         except metadata.PackageNotFoundError:
             continue  # of another platform
-        wanted += [
-            _canonical(requirement.name)
-            for requirement in map(Requirement, requires)
+        wanted += {
+            canonicalize_name(requirement.name)
+            for requirement in requires
             if "extra" not in str(requirement.marker)
-            and _canonical(requirement.name) in every
-        ]
+        } & every.keys() - needed
     return {name: line for name, line in every.items() if name in needed}
-
-
-def _canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _version(line: str) -> str:

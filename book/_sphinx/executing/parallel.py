@@ -9,21 +9,17 @@ were running.
 
 from __future__ import annotations
 
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor, as_completed
 import json
 import os
 from pathlib import Path
 import shutil
-import time
+import sys
 from typing import NamedTuple
 
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
-from jupyter_cache.executors.base import ExecutorRunResult, JupyterExecutorAbstract
 import psutil
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
@@ -44,135 +40,66 @@ class Chapter(NamedTuple):
     notebook: object
 
 
-class SideBySideExecutor(JupyterExecutorAbstract):
-    """Runs notebooks in several kernels at once, and caches each as it ends."""
+def run_side_by_side(
+    chapters: list[Chapter], cache, work: Path, workers: int
+) -> dict[str, str]:
+    """Run chapters in several kernels at once, and cache each as it ends.
 
-    def __init__(self, cache, *, work: Path, workers: int, logger=None):
-        super().__init__(cache, logger)
-        self.work = work
-        self.workers = workers
-        self.failures: dict[str, str] = {}
+    Returns
+    -------
+    failures : dict
+        Where and why, by the names of the chapters that failed.
+    """
+    seconds, failures = last_times(work), {}
+    chapters = sorted(chapters, key=lambda c: -seconds.get(c.name, float("inf")))
+    environment = kernels.environment(work)
 
-    def run_and_cache(self, chapters: list[Chapter]) -> ExecutorRunResult:
-        """Run the chapters; what failed, and where, is left in ``failures``."""
-        result = ExecutorRunResult()
-        seconds = self._seconds()
-        chapters = sorted(chapters, key=lambda c: -seconds.get(c.name, float("inf")))
-        env = kernels.environment(self.work)
-        pool = ThreadPoolExecutor(self.workers)
-        with _progress(chapters, seconds) as progress:
-            running = {
-                pool.submit(self._run, chapter, env, progress): chapter
-                for chapter in chapters
-            }
-            try:
-                while running:
-                    done, _ = wait(running, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        self._finish(running.pop(future), future, result, progress)
-            except BaseException:
-                # Ctrl-C reaches this process alone: its kernels are in sessions
-                # of their own. What had ended is in the cache already.
-                pool.shutdown(wait=False, cancel_futures=True)
-                for child in psutil.Process().children(recursive=True):
-                    child.kill()
-                raise
-        pool.shutdown()
-        return result
+    def run(chapter: Chapter):
+        say(f"running {chapter.name}")
+        return kernels.run(chapter.notebook, chapter.path.parent, environment)
 
-    def _run(self, chapter: Chapter, env, progress):
-        progress.begin(chapter)
-        return kernels.run(
-            chapter.notebook,
-            chapter.path.parent,
-            env,
-            on_cell_executed=partial(progress.advance, chapter),
-        )
-
-    def _finish(self, chapter: Chapter, future, result, progress) -> None:
-        """Cache a chapter that ran; keep the account of one that did not."""
-        error = future.exception()
-        if error is not None:
-            self.failures[chapter.name] = f"{type(error).__name__}: {error}"
-            result.errored.append(chapter.name)
-            progress.end(chapter, "did not start")
-            return
-        execution = future.result()
-        if execution.err is not None:
-            self.failures[chapter.name] = kernels.failure(chapter.notebook)
-            result.excepted.append(chapter.name)
-            progress.end(chapter, "failed")
-            return
-        self.cache.cache_notebook_bundle(
-            CacheBundleIn(
-                chapter.notebook,
-                str(chapter.path),
-                data={"execution_seconds": execution.time},
-            ),
-            check_validity=False,
-            overwrite=True,
-        )
-        result.succeeded.append(chapter.name)
-        seconds = {**self._seconds(), chapter.name: round(execution.time, 1)}
-        (self.work / TIMES).write_text(json.dumps(seconds, indent=1))
-        progress.end(chapter, "done")
-
-    def _seconds(self) -> dict[str, float]:
-        """How long each chapter took when it last ran."""
-        try:
-            return json.loads((self.work / TIMES).read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
-            return {}
+    pool = ThreadPoolExecutor(workers)
+    running = {pool.submit(run, chapter): chapter for chapter in chapters}
+    try:
+        for left, future in zip(reversed(range(len(running))), as_completed(running)):
+            chapter, execution = running[future], future.result()
+            if execution.err is not None:
+                failures[chapter.name] = kernels.failure(chapter.notebook)
+                say(f"{chapter.name} failed")
+                continue
+            cache.cache_notebook_bundle(
+                CacheBundleIn(
+                    chapter.notebook,
+                    str(chapter.path),
+                    data={"execution_seconds": execution.time},
+                ),
+                check_validity=False,
+                overwrite=True,
+            )
+            seconds[chapter.name] = round(execution.time, 1)
+            (work / TIMES).write_text(json.dumps(seconds, indent=1))
+            say(f"{chapter.name} took {execution.time:.1f} s; {left} chapters left")
+    except BaseException:
+        # Ctrl-C reaches this process alone: its kernels are in sessions of their own.
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in psutil.Process().children(recursive=True):
+            child.kill()
+        raise
+    pool.shutdown()
+    return failures
 
 
-class _progress:
-    """A bar a chapter on a terminal; a line a chapter in a log."""
+def last_times(work: Path) -> dict[str, float]:
+    """How many seconds each chapter took when it last ran."""
+    try:
+        return json.loads((work / TIMES).read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
 
-    def __init__(self, chapters, seconds):
-        console = Console(stderr=True)
-        self.console, self.live = console, console.is_terminal
-        self.left = {chapter.name: seconds.get(chapter.name) for chapter in chapters}
-        self.total, self.tasks, self.began = len(chapters), {}, {}
-        self.bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed}/{task.total} cells"),
-            TimeElapsedColumn(),
-            console=console,
-            disable=not self.live,
-        )
 
-    def __enter__(self):
-        self.bars.__enter__()
-        return self
-
-    def __exit__(self, *exc):
-        return self.bars.__exit__(*exc)
-
-    def begin(self, chapter: Chapter) -> None:
-        self.began[chapter.name] = time.monotonic()
-        cells = sum(cell.cell_type == "code" for cell in chapter.notebook.cells)
-        self.tasks[chapter.name] = self.bars.add_task(chapter.name, total=cells)
-        if not self.live:
-            self._say(f"running {chapter.name}")
-
-    def advance(self, chapter: Chapter, **_) -> None:
-        self.bars.advance(self.tasks[chapter.name])
-
-    def end(self, chapter: Chapter, how: str) -> None:
-        self.left.pop(chapter.name)
-        began = self.began.get(chapter.name, time.monotonic())
-        took = time.monotonic() - began
-        if chapter.name in self.tasks:
-            self.bars.remove_task(self.tasks[chapter.name])
-        known = [seconds for seconds in self.left.values() if seconds is not None]
-        left = f"{len(self.left)} of {self.total} chapters left"
-        if known and len(known) == len(self.left):
-            left += f", about {sum(known):.0f} s of running"
-        self._say(f"{chapter.name} {how} in {took:.1f} s ({left})")
-
-    def _say(self, line: str) -> None:
-        self.console.print(line, highlight=False, soft_wrap=True)
+def say(line: str) -> None:
+    """Tell the reader who is waiting; Sphinx's own messages are off in `make book`."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def choose_cache(app: Sphinx, config) -> None:
@@ -203,14 +130,9 @@ def run_stale(app: Sphinx, env, docnames: list[str]) -> None:
     if not stale:
         return
     workers = min(len(stale), int(os.environ.get("BOOK_WORKERS", 0)) or _cores())
-    executor = SideBySideExecutor(cache, work=_work(app), workers=workers)
-    executor.run_and_cache(stale)
-    if executor.failures:
+    if failures := run_side_by_side(stale, cache, _work(app), workers):
         raise ExtensionError(
-            "\n\n".join(
-                f"{name}.md failed in {account}"
-                for name, account in executor.failures.items()
-            )
+            "\n\n".join(f"{name}.md failed in {why}" for name, why in failures.items())
         )
 
 
@@ -239,9 +161,7 @@ def _cached(cache, chapter: Chapter) -> bool:
 
 
 def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(psutil.Process().cpu_affinity()) if psutil.LINUX else os.cpu_count() or 1
 
 
 def _work(app: Sphinx) -> Path:

@@ -90,7 +90,7 @@ def load(app: Sphinx, pagename, templatename, context, doctree) -> None:
 def copy(app: Sphinx) -> None:
     """Copy the scripts; the Python part goes with the packages (``packages.py``)."""
     target = Path(app.outdir) / FOLDER
-    excluded = {"editor", "python", "tools"}
+    excluded = {"editor", "python"}
     copy_asset(str(SCRIPTS), str(target), lambda path: Path(path).name in excluded)
 
 

@@ -1,7 +1,7 @@
 """The files of the Pyodide distribution that live cells need, pinned by their hashes.
 
 Run as a script, ``fetch DIR`` downloads the listed files from Pyodide's public CDN into
-a folder. ``book/live/tools/update_pyodide.py`` writes the list.
+a folder. ``tools/update_pyodide.py`` writes the list.
 """
 
 from __future__ import annotations

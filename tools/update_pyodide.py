@@ -1,6 +1,6 @@
 """Write the list of Pyodide's files anew, from a folder of a newer distribution.
 
-    python book/live/tools/update_pyodide.py VERSION FOLDER
+    python tools/update_pyodide.py VERSION FOLDER
 
 The folder needs the runtime, ``pyodide-lock.json`` and the wheels of the packages
 below. A wheel whose hash is not the one in ``pyodide-lock.json`` is refused.
@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 import sys
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "book"))
 
 from _sphinx.live.pyodide_lock import LOCK, sha256  # noqa: E402
 

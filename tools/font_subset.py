@@ -2,7 +2,7 @@
 
 Run by hand, after a change below; the files are a part of the repository::
 
-    PYTHONPATH=book:code python -m _theme.font_subset
+    python tools/font_subset.py
 
 Each of them, ``<name>-basic.woff2``, stands beside the whole font. The style sheet
 names both, and a browser loads the whole font on the pages that show one of its other
@@ -18,7 +18,7 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 from fontTools.ttLib.tables._g_l_y_f import Glyph
 
-STATIC = Path(__file__).parent / "static"
+STATIC = Path(__file__).resolve().parents[1] / "book" / "_theme" / "static"
 ASCII = "".join(map(chr, range(0x20, 0x7F)))
 TEXT = ASCII + "\u00a0·×éö±²³–—‘’“”…−"
 LETTERS = "ABCEJKNRSVWXabdefgijkmnpstuvwxyzαβδηθμνρστχϕϵ"
