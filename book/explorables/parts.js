@@ -151,7 +151,6 @@ export function button(words, onClick) {
   return made;
 }
 
-const PRINT = matchMedia("print");
 /** The width of a drawing on paper, in its own units; the style sheet scales it. */
 const PAPER = 640;
 
@@ -181,6 +180,7 @@ export class Explorable extends HTMLElement {
 
   begin() {
     if (this.drawing) return;
+    this.print = matchMedia("print");
     const data = JSON.parse(this.querySelector("script").textContent);
     const said = this.querySelector(".explorable-description");
     this.drawing = svg("svg", { role: "group", "aria-describedby": said.id });
@@ -197,7 +197,7 @@ export class Explorable extends HTMLElement {
     this.drawing.addEventListener("touchmove", keep, { passive: false });
     this.setAttribute("ready", "");
     new ResizeObserver(() => this.update(false)).observe(this);
-    PRINT.addEventListener("change", () => this.frame());
+    this.print.addEventListener("change", () => this.frame());
     addEventListener("beforeprint", () => this.frame(true));
     addEventListener("afterprint", () => this.frame());
     this.frame();
@@ -211,7 +211,7 @@ export class Explorable extends HTMLElement {
   }
 
   /** Draw now: as wide as in the window, or for paper, which may have another width. */
-  frame(printing = PRINT.matches) {
+  frame(printing = this.print.matches) {
     cancelAnimationFrame(this.wanted);
     this.wanted = null;
     const began = performance.now();
