@@ -27,7 +27,7 @@ from sphinx.highlighting import PygmentsBridge
 from _theme.dataframe_tables import DataFrameTables
 from _theme.html_translator import HtmlTranslator, add_nodes
 from _theme.pygments_formatter import CoarseHtmlFormatter
-from pooling import plots
+from pooling._palette import PALETTE
 
 FOLDER = Path(__file__).parent
 LISTS = (
@@ -62,7 +62,7 @@ def palette_variables() -> str:
     """The colours of the figures as CSS declarations, for light and dark."""
     return "\n".join(
         f"  --{name}: light-dark({light}, {dark});"
-        for name, (light, dark) in plots.PALETTE.items()
+        for name, (light, dark) in PALETTE.items()
     )
 
 

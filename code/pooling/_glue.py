@@ -6,12 +6,10 @@ import math
 import numbers
 import sys
 
-# With this prefix a notebook keeps an output without showing it, and myst-nb
-# finds it: the convention is papermill's.
-_PREFIX = "application/papermill.record/"
+from pooling import _records
 
 #: The MIME type of the record that :func:`glue` leaves in a cell's output.
-RECORD = _PREFIX + "vnd.pooling.glue+json"
+RECORD = _records.GLUED
 
 
 def glue(key: str, value, fmt: str = ".2f", *, mcse=None) -> None:
@@ -60,10 +58,10 @@ def glue(key: str, value, fmt: str = ".2f", *, mcse=None) -> None:
     shell.display.display(
         {
             # Quoted, since myst-nb evaluates the text: 2.80 would become 2.8.
-            _PREFIX + "text/plain": repr(text),
+            _records.PREFIX + "text/plain": repr(text),
             RECORD: {"key": key, "value": number, "text": text, "mcse": mcse},
         },
-        metadata={"scrapbook": {"name": key, "mime_prefix": _PREFIX}},
+        metadata={"scrapbook": {"name": key, "mime_prefix": _records.PREFIX}},
         raw=True,
     )
 

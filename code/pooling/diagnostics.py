@@ -15,8 +15,10 @@ import arviz as az
 import numpy as np
 import xarray as xr
 
+from pooling import _records
+
 #: Where :func:`check` leaves its record in the metadata of a cell's output.
-RECORD = "pooling.fit"
+RECORD = _records.FIT
 
 
 class Thresholds(NamedTuple):

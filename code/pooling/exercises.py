@@ -16,12 +16,12 @@ import sys
 
 import numpy as np
 
-from pooling._glue import _PREFIX
+from pooling import _records
 
 __all__ = ["answer", "check", "compare", "expect"]
 
 #: The MIME type of the record that :func:`expect` leaves in a cell's output.
-RECORD = _PREFIX + "vnd.pooling.exercise+json"
+RECORD = _records.EXERCISE
 #: Where an installed module has the answers, by label.
 ANSWERS = Path(__file__).parent / "_data" / "exercises.json"
 #: How many standard errors two computations of the same number may be apart.

@@ -147,12 +147,12 @@ def test_pages_made_of_others_are_read_again_when_any_page_has_changed():
 
 @pytest.mark.parametrize(
     ("kind", "exception", "called"),
-    [("html", None, True), ("html", ValueError(), False), ("latex", None, False)],
+    [("html", None, True), ("html", ValueError(), False), ("print", None, False)],
 )
 def test_what_finishes_a_site_is_called_when_html_is_built(kind, exception, called):
     calls, handlers = [], {}
     app = SimpleNamespace(
-        builder=SimpleNamespace(format=kind), connect=handlers.__setitem__
+        builder=SimpleNamespace(name=kind), connect=handlers.__setitem__
     )
     events.when_html_is_built(app, calls.append)
     handlers["build-finished"](app, exception)

@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def archive():
-    return packages.archive()
+def archive(tmp_path_factory):
+    return packages.archive(tmp_path_factory.mktemp("live")).read_bytes()
 
 
 def test_the_archive_holds_what_the_chapters_import(archive):
@@ -34,8 +34,8 @@ def test_the_archive_holds_what_the_chapters_import(archive):
     assert not [name for name in names if name.endswith((".so", ".pyc", ".pyd"))]
 
 
-def test_the_archive_is_the_same_each_time(archive):
-    assert packages.archive() == archive
+def test_the_archive_is_the_same_each_time(archive, tmp_path):
+    assert packages.archive(tmp_path).read_bytes() == archive
 
 
 def test_everything_in_the_archive_is_read_by_a_newer_python(archive):
@@ -60,23 +60,31 @@ def small_lock(tmp_path, monkeypatch):
         }],
     }
     monkeypatch.setattr(pyodide_lock, "read", lambda: lock)
+    hold_one_file(tmp_path, monkeypatch, b"x = 1")
     return folder
+
+
+def hold_one_file(tmp_path, monkeypatch, contents: bytes):
+    """Packages of one file."""
+    file = tmp_path / "module.py"
+    file.write_bytes(contents)
+    monkeypatch.setattr(packages, "ours", lambda: [("module.py", file)])
+    monkeypatch.setattr(packages, "pure", lambda requirements: [])
 
 
 def test_the_list_says_where_each_file_is_and_what_it_is(tmp_path, monkeypatch):
     small_lock(tmp_path, monkeypatch)
-    monkeypatch.setattr(packages, "archive", lambda: b"zip")
     packages.publish(tmp_path / "live", None)
     runtime, ours = json.loads((tmp_path / "live" / "files.json").read_text())["files"]
     assert runtime["url"] == "https://cdn.example/v0.0.0/pyodide.mjs"
-    assert (tmp_path / "live" / ours["url"]).read_bytes() == b"zip"
-    assert ours["sha256"] == hashlib.sha256(b"zip").hexdigest()
-    assert ours["size"] == 3
+    archive = (tmp_path / "live" / ours["url"]).read_bytes()
+    assert zipfile.ZipFile(io.BytesIO(archive)).read("module.py") == b"x = 1"
+    assert ours["sha256"] == hashlib.sha256(archive).hexdigest()
+    assert ours["size"] == len(archive)
 
 
 def test_a_site_can_serve_everything_itself(tmp_path, monkeypatch):
     folder = small_lock(tmp_path, monkeypatch)
-    monkeypatch.setattr(packages, "archive", lambda: b"zip")
     packages.publish(tmp_path / "live", folder)
     listed = json.loads((tmp_path / "live" / "files.json").read_text())
     assert [file["url"] for file in listed["files"]][0] == "pyodide/pyodide.mjs"
@@ -94,6 +102,7 @@ def test_a_file_that_is_not_the_official_one_stops_the_build(tmp_path, monkeypat
 def test_an_older_archive_goes(tmp_path, monkeypatch):
     small_lock(tmp_path, monkeypatch)
     for contents in (b"old", b"new"):
-        monkeypatch.setattr(packages, "archive", lambda: contents)
-        packages.publish(tmp_path, None)
-    assert [p.read_bytes() for p in tmp_path.glob("packages-*.zip")] == [b"new"]
+        hold_one_file(tmp_path, monkeypatch, contents)
+        packages.publish(tmp_path / "live", None)
+    (left,) = (tmp_path / "live").glob("packages-*.zip")
+    assert zipfile.ZipFile(left).read("module.py") == b"new"

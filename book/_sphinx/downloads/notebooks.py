@@ -10,7 +10,6 @@ beside them; ``course.zip`` holds all of it.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 import re
@@ -66,58 +65,78 @@ class Chapter(NamedTuple):
 # What is written
 
 
-def write(app: Sphinx) -> None:
-    """All notebooks, the wheel that they install and the course's archive."""
-    root, out = Path(app.srcdir), Path(app.outdir)
-    found = list(read_chapters(app))
-    if not found:
-        raise ValueError("no page has an exercise to make a notebook of")
-    answers = {
-        label: each for chapter in found for label, each in chapter.answers.items()
-    }
-    wheel = wheel_builder.build(root, answers, out.parent / ".wheel")
-    pins = pinned(root)
-    first = first_cell(wheel.name, pins, hosting.files())
-    folder = out / FOLDER
-    folder.mkdir(exist_ok=True)
-    files = {f"{FOLDER}/{wheel.name}": wheel.read_bytes()}
-    for chapter in found:
-        for solved in (False, True):
-            name = f"{FOLDER}/{chapter.name}{SOLUTIONS if solved else ''}.ipynb"
-            notebook = Writer(app, chapter, solved).notebook(first)
-            files[name] = (nbformat.writes(notebook) + "\n").encode()
-    for old in folder.iterdir():
-        if f"{FOLDER}/{old.name}" not in files:
-            old.unlink()
-    for name, content in files.items():
-        (out / name).write_bytes(content)
-    extras = {
-        "requirements.txt": requirements(pins, wheel.name),
-        "README.md": readme(found, wheel.name, root),
-    }
-    zip_course(out / COURSE, files, extras)
-
-
-def read_chapters(app: Sphinx) -> Iterator[Chapter]:
-    """The pages with exercises, in the order of the book.
+def collect(app: Sphinx, document: nodes.document) -> None:
+    """Keep the answers of a page's exercises, from its executed cells.
 
     Raises
     ------
     ValueError
         If an exercise has no answers to check against.
     """
-    for docname in chapters_with_exercises(app.env):
-        notebook = executed(app.env, docname)
-        answers = records.exercises(notebook)
-        if missing := set(exercises(app.env, docname)) - set(answers):
-            raise ValueError(f"{docname}.md: nothing checks {sorted(missing)}")
-        given = expressions(notebook)
-        for label, names in given.items():
-            # A cached notebook has forgotten the order of the names.
-            exercise = answers[label]
-            exercise["answers"] = {name: exercise["answers"][name] for name in names}
-        document = app.env.get_and_resolve_doctree(docname, app.builder)
-        yield Chapter(docname, document, answers, given)
+    env = app.env
+    answers_of = _answers(env)
+    answers_of.pop(env.docname, None)
+    labels = exercises(env, env.docname)
+    if not labels:
+        return
+    notebook = executed(env, env.docname)
+    answers = records.exercises(notebook)
+    if missing := set(labels) - set(answers):
+        raise ValueError(f"{env.docname}.md: nothing checks {sorted(missing)}")
+    given = expressions(notebook)
+    for label, names in given.items():
+        # A cached notebook has forgotten the order of the names.
+        exercise = answers[label]
+        exercise["answers"] = {name: exercise["answers"][name] for name in names}
+    answers_of[env.docname] = answers, given
+
+
+def _answers(env) -> dict[str, tuple[dict, dict]]:
+    """Answers, and how they are computed, by the names of the pages."""
+    if not hasattr(env, "exercise_answers"):
+        env.exercise_answers = {}
+    return env.exercise_answers
+
+
+def write_notebooks(app: Sphinx, pagename, templatename, context, doctree) -> None:
+    """Write the two notebooks of a page that is being written."""
+    if doctree is None or not exercises(app.env, pagename):
+        return
+    chapter = Chapter(pagename, doctree, *_answers(app.env)[pagename])
+    first = first_cell(wheel_builder.NAME, pinned(Path(app.srcdir)), hosting.files())
+    folder = Path(app.outdir) / FOLDER
+    folder.mkdir(exist_ok=True)
+    for solved in (False, True):
+        notebook = Writer(app, chapter, solved).notebook(first)
+        file = folder / f"{chapter.name}{SOLUTIONS if solved else ''}.ipynb"
+        file.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+
+
+def write_course(app: Sphinx) -> None:
+    """Write the wheel that the notebooks install, and the course's archive."""
+    root, folder = Path(app.srcdir), Path(app.outdir) / FOLDER
+    names = chapters_with_exercises(app.env)
+    if not names:
+        raise ValueError("no page has an exercise to make a notebook of")
+    answers = [_answers(app.env)[name][0] for name in names]
+    wheel_builder.build(
+        root, {label: each for page in answers for label, each in page.items()}, folder
+    )
+    stems = [name.rsplit("/", 1)[-1] for name in names]
+    wanted = {f"{stem}{end}.ipynb" for stem in stems for end in ("", SOLUTIONS)}
+    for old in folder.iterdir():
+        if old.name not in wanted | {wheel_builder.NAME}:
+            old.unlink()
+    pins = pinned(root)
+    rows = [
+        (app.env.titles[name].astext(), stem, len(page))
+        for name, stem, page in zip(names, stems, answers)
+    ]
+    extras = {
+        "requirements.txt": requirements(pins, wheel_builder.NAME),
+        "README.md": readme(rows, wheel_builder.NAME, root),
+    }
+    zip_course(Path(app.outdir) / COURSE, folder, extras)
 
 
 def expressions(notebook) -> dict[str, dict[str, str]]:
@@ -399,11 +418,11 @@ def requirements(pins: dict[str, str], wheel: str) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def readme(found: list[Chapter], wheel: str, root: Path) -> bytes:
-    """For the teacher."""
+def readme(chapters: list[tuple[str, str, int]], wheel: str, root: Path) -> bytes:
+    """For the teacher: each chapter's title, notebook and number of exercises."""
     text = (Path(__file__).parent / "course_readme.md").read_text(encoding="utf-8")
     rows = "\n".join(
-        f"| {c.title} | `{c.name}.ipynb` | {len(c.answers)} |" for c in found
+        f"| {title} | `{stem}.ipynb` | {count} |" for title, stem, count in chapters
     )
     return (
         Template(text)
@@ -423,17 +442,17 @@ def pythons(root: Path) -> str:
     return f"{', '.join(most)} or {last}"
 
 
-def zip_course(path: Path, files: dict[str, bytes], extras: dict[str, bytes]) -> None:
+def zip_course(path: Path, folder: Path, extras: dict[str, bytes]) -> None:
     """One archive with one folder in it; the same content gives the same bytes."""
     content = dict(extras)
-    for name, data in files.items():
-        name = name.removeprefix(f"{FOLDER}/")
-        if name.endswith(".whl"):
-            content[name] = data
-        elif name.endswith(f"{SOLUTIONS}.ipynb"):
-            content[f"solutions/{name}"] = data
+    for file in folder.iterdir():
+        if file.suffix == ".whl":
+            name = file.name
+        elif file.stem.endswith(SOLUTIONS):
+            name = f"solutions/{file.name}"
         else:
-            content[f"students/{name}"] = data
+            name = f"students/{file.name}"
+        content[name] = file.read_bytes()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in sorted(content.items()):
             # An entry of its own has no date of the build.
@@ -464,5 +483,7 @@ def add_buttons(app: Sphinx, pagename, templatename, context, doctree) -> None:
 
 
 def setup(app: Sphinx) -> None:
+    app.connect("doctree-read", collect)
     app.connect("html-page-context", add_buttons)
-    when_html_is_built(app, write)
+    app.connect("html-page-context", write_notebooks)
+    when_html_is_built(app, write_course)

@@ -2,46 +2,51 @@
 
 from __future__ import annotations
 
+import hashlib
+from importlib.metadata import version
 import json
 from pathlib import Path
-import shutil
 import subprocess
 import sys
+from tempfile import TemporaryDirectory
 
 #: What a wheel is made of, seen from the top of the repository.
 PARTS = ("pyproject.toml", "README.md", "LICENSE", ".ci/backend.py", "code", "data")
 #: The answers, beside the tables: both end up in ``pooling/_data``.
 ANSWERS = "data/exercises.json"
+NAME = f"borrowing_strength-{version('borrowing-strength')}-py3-none-any.whl"
 
 
-def build(root: Path, answers: dict, work: Path) -> Path:
-    """The wheel, in a folder `work` of its own.
+def build(root: Path, answers: dict, folder: Path) -> None:
+    """Write the wheel into a folder, unless the one there is made of the same parts.
 
-    It is made from a copy, into which the answers go: they are results of the build,
-    and no part of the repository.
+    The wheel is made from a copy, into which the answers go: they are results of the
+    build, and no part of the repository.
     """
-    shutil.rmtree(work, ignore_errors=True)
-    copy = work / "source"
-    ignored = shutil.ignore_patterns("__pycache__")
-    for part in PARTS:
-        source, target = root / part, copy / part
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=ignored)
-        else:
-            shutil.copyfile(source, target)
-    text = json.dumps(answers, indent=1, ensure_ascii=False)
-    (copy / ANSWERS).write_text(text + "\n", encoding="utf-8")
-    program = (
-        "import sys; from hatchling.build import build_wheel; build_wheel(sys.argv[1])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(work.resolve())],
-        cwd=copy,
-        capture_output=True,
-        text=True,
-    )
+    content = {
+        file.relative_to(root): file.read_bytes()
+        for part in PARTS
+        for file in [root / part, *(root / part).rglob("*")]
+        if file.is_file() and file.suffix != ".pyc"
+    }
+    text = json.dumps(answers, indent=1, ensure_ascii=False) + "\n"
+    content[Path(ANSWERS)] = text.encode()
+    digest = hashlib.sha256(repr(sorted(content.items())).encode()).hexdigest()
+    record = folder.parent.parent / ".cache" / "wheel.sha256"
+    if (folder / NAME).exists() and record.exists() and record.read_text() == digest:
+        return
+    with TemporaryDirectory() as copy:
+        for name, data in content.items():
+            file = Path(copy, name)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+        program = "import hatchling.build as b, sys; b.build_wheel(sys.argv[1])"
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(folder.resolve())],
+            cwd=copy,
+            capture_output=True,
+            text=True,
+        )
     if done.returncode:
         raise RuntimeError(f"the wheel could not be made:\n{done.stderr}")
-    (wheel,) = work.glob("*.whl")
-    return wheel
+    record.write_text(digest)

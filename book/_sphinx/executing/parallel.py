@@ -99,7 +99,7 @@ def last_times(work: Path) -> dict[str, float]:
 
 def say(line: str) -> None:
     """Tell the reader who is waiting; Sphinx's own messages are off in `make book`."""
-    print(line, file=sys.stderr, flush=True)
+    sys.stderr.write(line + "\n")
 
 
 def choose_cache(app: Sphinx, config) -> None:

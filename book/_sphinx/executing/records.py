@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from _sphinx.executing import chapter_cache
-from pooling import _glue, diagnostics
-from pooling import exercises as checked
+from pooling import _records
 
 
 def executed(root: Path, docname: str):
@@ -32,21 +31,24 @@ def _outputs(notebook):
 def fits(notebook) -> list[dict]:
     """The records of `pooling.check`, in the order of the chapter."""
     return [
-        output["metadata"][diagnostics.RECORD]
+        output["metadata"][_records.FIT]
         for output in _outputs(notebook)
-        if diagnostics.RECORD in output.get("metadata", {})
+        if _records.FIT in output.get("metadata", {})
     ]
 
 
 def glued(notebook) -> dict[str, dict]:
     """The records of `pooling.glue`, by key."""
-    found = (output.get("data", {}).get(_glue.RECORD) for output in _outputs(notebook))
-    return {record["key"]: record for record in found if record}
+    found = _data(notebook, _records.GLUED)
+    return {record["key"]: record for record in found}
 
 
 def exercises(notebook) -> dict[str, dict]:
     """The records of `pooling.exercises.expect`, by label."""
-    found = (
-        output.get("data", {}).get(checked.RECORD) for output in _outputs(notebook)
-    )
-    return {record["label"]: record for record in found if record}
+    found = _data(notebook, _records.EXERCISE)
+    return {record["label"]: record for record in found}
+
+
+def _data(notebook, kind: str) -> list[dict]:
+    found = (output.get("data", {}).get(kind) for output in _outputs(notebook))
+    return [record for record in found if record]

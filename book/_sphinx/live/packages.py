@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 from importlib.metadata import PackageNotFoundError, distribution
-import io
 import json
 import os
 from pathlib import Path
@@ -128,17 +127,25 @@ def ours() -> list[tuple[str, Path]]:
     ]
 
 
-def archive() -> bytes:
-    """All packages as one zip file, with the same bytes for the same contents."""
+def archive(folder: Path) -> Path:
+    """All packages as one zip file, which is named after a digest of its contents."""
     files = dict(ours()) | dict(pure(needed("borrowing-strength")))
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as made:
-        for name in sorted(files):
-            # A fixed date: the archive depends on the contents alone.
-            entry = zipfile.ZipInfo(Path(name).as_posix(), (1980, 1, 1, 0, 0, 0))
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            made.writestr(entry, files[name].read_bytes())
-    return buffer.getvalue()
+    contents = {name: files[name].read_bytes() for name in sorted(files)}
+    digest = hashlib.sha256()
+    for name, data in contents.items():
+        digest.update(f"{name} {len(data)} ".encode() + data)
+    path = folder / f"packages-{digest.hexdigest()[:16]}.zip"
+    for old in folder.glob("packages-*.zip"):
+        if old != path:
+            old.unlink()
+    if not path.exists():
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as made:
+            for name, data in contents.items():
+                # A fixed date: the archive depends on the contents alone.
+                entry = zipfile.ZipInfo(Path(name).as_posix(), (1980, 1, 1, 0, 0, 0))
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                made.writestr(entry, data)
+    return path
 
 
 def publish(folder: Path, pyodide: Path | None) -> None:
@@ -155,14 +162,10 @@ def publish(folder: Path, pyodide: Path | None) -> None:
         (folder / base).mkdir(exist_ok=True)
         for file in lock["files"]:
             shutil.copyfile(pyodide / file["name"], folder / base / file["name"])
-    contents = archive()
+    path = archive(folder)
+    contents = path.read_bytes()
     digest = hashlib.sha256(contents).hexdigest()
-    name = f"packages-{digest[:16]}.zip"
-    for old in folder.glob("packages-*.zip"):
-        if old.name != name:
-            old.unlink()
-    (folder / name).write_bytes(contents)
-    ours = {"kind": "wheel", "package": "pooling", "url": name}
+    ours = {"kind": "wheel", "package": "pooling", "url": path.name}
     files = [
         *({**file, "url": base + file["name"]} for file in lock["files"]),
         ours | {"size": len(contents), "sha256": digest},

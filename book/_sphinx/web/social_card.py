@@ -11,13 +11,11 @@ from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
-from matplotlib import pyplot as plt
 from sphinx.application import Sphinx
 
 from _sphinx.events import when_html_is_built
 from _sphinx.executing import chapter_cache
 from _sphinx.web import hosting
-from pooling import plots
 
 NAME = "card.png"
 SIZE = (1200, 630)  # pixels
@@ -45,6 +43,11 @@ def cover(root: Path, docname: str) -> str:
 
 def draw(source: str, title: str, path: Path) -> None:
     """Run the cell, and save its figure below the title."""
+    # Only here: a build without an address of the site does without Matplotlib.
+    from matplotlib import pyplot as plt
+
+    from pooling import plots
+
     with plt.rc_context():
         with redirect_stdout(StringIO()):
             exec(compile(source, FIGURE, "exec"), {})
