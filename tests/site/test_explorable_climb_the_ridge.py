@@ -8,7 +8,7 @@ from scipy import optimize, stats
 
 from axe import violations
 from pooling import datasets, exact
-from using_explorables import ready, said, start, tab_to
+from using_explorables import let_pass, ready, said, settled, start, tab_to
 
 PAGE = "book/posterior/mode-or-mean.html"
 NAME = "climb-the-ridge"
@@ -303,7 +303,7 @@ def test_with_motion_the_climb_can_be_watched_and_paused(window):
         page.get_by_role("button", name="Pause", exact=True).click()
         said(page, NAME, "The centered climb is at")
         paused = steps()
-        page.wait_for_timeout(400)
+        let_pass(page, frames=25)
         assert 3 < steps() == paused < 60
         assert not visit.errors
 
@@ -314,7 +314,7 @@ def test_the_start_is_dragged(window):
         drawing = ready(page, NAME).locator("> svg")
         drawing.scroll_into_view_if_needed()
         page.evaluate("scrollBy({ top: -150, behavior: 'instant' })")
-        page.wait_for_timeout(300)
+        settled(page, NAME)
         ring = page.locator(f"{NAME} .begun").bounding_box()
         x, y = ring["x"] + ring["width"] / 2, ring["y"] + ring["height"] / 2
         page.mouse.move(x, y)
@@ -322,7 +322,7 @@ def test_the_start_is_dragged(window):
         page.mouse.move(x + 60, y, steps=4)
         page.mouse.up()
         said(page, NAME, "starts at τ = ")
-        page.wait_for_timeout(600)
+        settled(page, NAME)
         moved = page.locator(f"{NAME} .begun").bounding_box()
         assert moved["x"] == pytest.approx(ring["x"] + 60, abs=1.5)
         assert float(row(page, "joint, centered")[1]) > 10

@@ -7,7 +7,7 @@ import pytest
 from scipy import integrate, stats
 
 from pooling import datasets, exact
-from using_explorables import ready, said, start, tab_to
+from using_explorables import ready, said, settled, start, tab_to
 
 PAGE = "book/why-hierarchy/what-is-a-hierarchical-prior.html"
 NAME = "eight-schools"
@@ -122,7 +122,7 @@ def test_eight_schools_by_keyboard_alone(name, scheme, window):
         page.keyboard.press("[")
         said(page, NAME, f"A's standard error is {SE[0] - 1:.0f}")
         page.keyboard.press("Escape")
-        page.wait_for_timeout(600)
+        settled(page, NAME)
         assert set(answers(page, "change from the observed")) == {0.0}
 
         tab_to(page, "School C")
@@ -152,7 +152,7 @@ def test_eight_schools_by_pointer(window):
         handle = ready(page, NAME).locator(".handle").first
         handle.scroll_into_view_if_needed()
         page.mouse.wheel(0, -150)
-        page.wait_for_timeout(300)
+        settled(page, NAME)
         box = handle.bounding_box()
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         page.mouse.move(x, y)
@@ -163,7 +163,7 @@ def test_eight_schools_by_pointer(window):
         assert answers(page, "own estimate")[0] > Y[0]
         assert answers(page, "own estimate")[1:] == list(Y[1:])
         page.get_by_role("button", name="Reset to the observed data").click()
-        page.wait_for_timeout(600)
+        settled(page, NAME)
         assert answers(page, "own estimate") == list(Y)
         assert not visit.errors
 
@@ -178,7 +178,7 @@ def test_a_finger_moves_a_school_and_not_the_page(browser, server):
     page.evaluate("""() => {
         const top = document.querySelector("eight-schools").getBoundingClientRect().top;
         scrollTo({ top: top + scrollY - 150, behavior: "instant" }); }""")
-    page.wait_for_timeout(500)
+    settled(page, NAME)
     box, before = handle.bounding_box(), page.evaluate("scrollY")
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     finger = context.new_cdp_session(page)
@@ -186,9 +186,9 @@ def test_a_finger_moves_a_school_and_not_the_page(browser, server):
         finger.send("Input.dispatchTouchEvent", {
             "type": f"touch{kind}", "touchPoints": [{"x": x, "y": y - dy}],
         })
-        page.wait_for_timeout(30)
+        settled(page, NAME)
     finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    page.wait_for_timeout(300)
+    settled(page, NAME)
     assert answers(page, "own estimate")[0] > Y[0] + 7
     assert page.evaluate("scrollY") == before
     context.close()

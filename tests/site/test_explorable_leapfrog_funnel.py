@@ -12,7 +12,7 @@ from scipy import differentiate, integrate, stats
 import xarray as xr
 
 from axe import violations
-from using_explorables import ready, said, start, tab_to
+from using_explorables import let_pass, ready, said, settled, start, tab_to
 
 PAGE = "book/posterior/funnel.html"
 NAME = "leapfrog-funnel"
@@ -291,13 +291,13 @@ def test_the_funnel_by_keyboard_alone(size, scheme, window):
         tab_to(page, "Start of the path")
         page.keyboard.press("ArrowUp")
         page.keyboard.press("Shift+ArrowLeft")
-        page.wait_for_timeout(100)
+        settled(page, NAME)
         handle = page.get_by_role("slider", name="Start of the path")
         assert handle.get_attribute("aria-valuetext") == "slope 0.00, sd 1.05"
         tab_to(page, "Push")
         page.keyboard.press("ArrowRight")
         page.keyboard.press("Shift+ArrowDown")
-        page.wait_for_timeout(100)
+        settled(page, NAME)
         push = page.get_by_role("slider", name="Push")
         minus = "\u2212"
         pushed = f"{minus}0.3 sideways, {minus}2.5 up"
@@ -326,7 +326,7 @@ def test_the_funnel_by_keyboard_alone(size, scheme, window):
         assert row(page, "non-centered")[0] == "0"
         tab_to(page, "Step size")
         page.keyboard.press("ArrowLeft")
-        page.wait_for_timeout(100)
+        settled(page, NAME)
         assert row(page, "centered")[0] == "0"  # another step, another chain
         assert not visit.errors and not visit.outside
 
@@ -359,7 +359,7 @@ def test_the_funnel_by_pointer(window):
     with window() as visit:
         page = visit.open(PAGE)
         ready(page, NAME).locator("svg").first.scroll_into_view_if_needed()
-        page.wait_for_timeout(300)
+        settled(page, NAME)
         for name, (dx, dy) in (("Start of the path", (-40, 60)), ("Push", (30, -30))):
             before = valuetext(page, name)
             box = page.get_by_role("slider", name=name).bounding_box()
@@ -368,13 +368,13 @@ def test_the_funnel_by_pointer(window):
             page.mouse.down()
             page.mouse.move(x + dx, y + dy, steps=4)
             page.mouse.up()
-            page.wait_for_timeout(100)
+            settled(page, NAME)
             after = valuetext(page, name)
             assert np.sign(after[0] - before[0]) == np.sign(dx)
             assert np.sign(after[1] - before[1]) == -np.sign(dy)
         assert after == pytest.approx([before[0] + 1, before[1] + 1], abs=0.11)
         page.get_by_role("button", name="Back to the first path").click()
-        page.wait_for_timeout(100)
+        settled(page, NAME)
         assert valuetext(page, "Start of the path") == [0.5, 1.0]
         assert valuetext(page, "Push") == [-0.4, -2.0]
         assert not visit.errors
@@ -389,7 +389,7 @@ def test_a_finger_moves_the_start_and_not_the_page(browser, server):
     ready(page, NAME).evaluate("""figure => {
         const { top } = figure.getBoundingClientRect();
         scrollTo({ top: top + scrollY - 150, behavior: "instant" }); }""")
-    page.wait_for_timeout(500)
+    settled(page, NAME)
     handle = page.get_by_role("slider", name="Start of the path")
     box, before = handle.bounding_box(), page.evaluate("scrollY")
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -398,9 +398,9 @@ def test_a_finger_moves_the_start_and_not_the_page(browser, server):
         finger.send("Input.dispatchTouchEvent", {
             "type": f"touch{kind}", "touchPoints": [{"x": x, "y": y + dy}],
         })
-        page.wait_for_timeout(30)
+        settled(page, NAME)
     finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    page.wait_for_timeout(300)
+    settled(page, NAME)
     assert valuetext(page, "Start of the path")[1] < 0.6
     assert page.evaluate("scrollY") == before
     context.close()
@@ -411,9 +411,9 @@ def test_a_press_stops_the_sampler(window):
         page = visit.open(PAGE)
         ready(page, NAME).get_by_role("button", name="Sample").click()
         page.get_by_role("button", name="Stop").click()
-        page.wait_for_timeout(200)
+        let_pass(page, frames=3)
         count = int(row(page, "centered")[0])
-        page.wait_for_timeout(300)
+        let_pass(page, frames=20)
         assert int(row(page, "centered")[0]) == count < 1000
 
 
@@ -425,11 +425,11 @@ def test_with_less_motion_draws_come_in_batches(window):
         for press in (1, 2):
             # In the very frame after the press, and no more after that.
             figure.get_by_role("button", name="Sample 250").click()
-            page.wait_for_timeout(50)
+            let_pass(page, frames=2)
             assert row(page, "centered")[0] == str(250 * press)
             assert not figure.locator("svg .trail").count()
             drawn = figure.locator("svg").first.inner_html()
-            page.wait_for_timeout(300)
+            let_pass(page, frames=20)
             assert figure.locator("svg").first.inner_html() == drawn
 
 

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from pooling import datasets, exact
-from using_explorables import ready, said, start, tab_to
+from using_explorables import ready, said, settled, start, tab_to
 
 NAME = "prior-width"
 PAGE = "book/open-questions/three-priors.html"
@@ -177,7 +177,7 @@ def test_by_keyboard_alone(size, scheme, window, measured, core, alone):
         said(page, NAME, f"score is {-gap:.1f} below")
         assert cells(page, "Sherburne")[1] == both(0, s * 2**0.5)
         page.keyboard.press("ArrowDown")
-        page.wait_for_timeout(600)
+        settled(page, NAME)
         assert cells(page, "Sherburne")[1] == "none (none)"
         page.keyboard.press("Home")
 
@@ -200,13 +200,13 @@ def test_by_pointer(window):
         figure.evaluate("""figure => {
             const top = figure.getBoundingClientRect().top;
             scrollTo({ top: top + scrollY - 120, behavior: "instant" }); }""")
-        page.wait_for_timeout(400)
+        settled(page, NAME)
         box = figure.locator("svg").bounding_box()
         scale, centre, below = figure.evaluate("""figure => [
             figure.alongWidth(0), figure.along(-1), figure.upper + 20]""")
         page.mouse.click(box["x"] + scale, box["y"] + below)
         page.mouse.click(box["x"] + centre, box["y"] + 100)
-        page.wait_for_timeout(600)
+        settled(page, NAME)
         s, m = figure.evaluate("figure => [figure.width, figure.centre]")
         assert s == pytest.approx(1, rel=0.13) and m == pytest.approx(-1, abs=0.06)
         assert not visit.errors

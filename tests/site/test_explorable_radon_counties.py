@@ -10,7 +10,7 @@ import pytest
 from scipy import special, stats
 
 from pooling import datasets, exact
-from using_explorables import ready, said, start, tab_to
+from using_explorables import ready, said, settled, start, tab_to
 
 PAGE = "book/pooling/radon.html"
 NAME = "radon-counties"
@@ -219,7 +219,7 @@ def test_a_pointer_adds_houses_and_chooses_a_county(window):
         figure = ready(page, NAME)
         figure.locator("svg").evaluate("""e =>
             e.scrollIntoView({ block: 'center', behavior: 'instant' })""")
-        page.wait_for_timeout(600)
+        settled(page, NAME)
         where = """(figure, [n, level]) => {
             const box = figure.drawing.getBoundingClientRect();
             return [box.x + figure.right(n), box.y + figure.up(level)]; }"""

@@ -14,7 +14,7 @@ import pytest
 from axe import violations
 from built import SOURCES
 from pooling import plots
-from using_explorables import explorables, ready, start
+from using_explorables import explorables, let_pass, ready, settled, start
 
 LARGEST = 15_000  # bytes of a module, compressed
 SMALLEST = 24  # px: what a finger can hit
@@ -143,7 +143,7 @@ def test_the_keyboard_reaches_every_control_and_shows_where_it_is(name, path, wi
         missing = set(range(len(idle)))
         for _ in range(len(idle) + 1):
             page.keyboard.press("Tab")
-            page.wait_for_timeout(50)  # a handle may be chosen by its focus
+            let_pass(page, frames=3)  # a handle may be chosen by its focus
             here = figure.evaluate(FOCUSED)
             if here < 0:
                 break
@@ -160,7 +160,7 @@ def test_every_choice_changes_the_figure_and_its_words(name, path, window):
         page = visit.open(path)
         figure = ready(page, name)
         status = figure.locator("[role=status]")
-        page.wait_for_timeout(600)
+        settled(page, name)
         first = status.inner_text()
         assert len(first) > 20
         controls = figure.locator("input[type=range], select")
@@ -169,12 +169,12 @@ def test_every_choice_changes_the_figure_and_its_words(name, path, window):
             seen = figure.inner_html() + str(control.input_value())
             for key in ("ArrowDown", "ArrowUp", "ArrowUp"):  # one may be at its end
                 control.press(key)
-                page.wait_for_timeout(60)
+                settled(page, name)
                 if figure.inner_html() + str(control.input_value()) != seen:
                     break
             else:
                 pytest.fail(f"nothing happens: {control.evaluate('e => e.outerHTML')}")
-        page.wait_for_timeout(1000)
+        settled(page, name)
         assert status.inner_text() != first
         assert not visit.errors and not visit.outside
 
@@ -185,9 +185,9 @@ def test_nothing_moves_by_itself_for_who_wants_less_motion(name, path, window):
         visit.page.emulate_media(reduced_motion="reduce")
         figure = ready(visit.open(path), name)
         figure.scroll_into_view_if_needed()
-        visit.page.wait_for_timeout(300)
+        settled(visit.page, name)
         before = figure.evaluate(DRAWN)
-        visit.page.wait_for_timeout(500)
+        let_pass(visit.page, frames=30)
         assert figure.evaluate(DRAWN) == before
 
 

@@ -429,7 +429,8 @@ def test_editing_by_keyboard(window):
         expect(cell.editor).to_be_focused()
         page.keyboard.press("Escape")
         # However long the reader takes.
-        page.wait_for_timeout(2100)
+        page.clock.install()
+        page.clock.fast_forward(2100)
         page.keyboard.press("Tab")
         expect(cell.editor).not_to_be_focused()
         assert page.evaluate("document.activeElement.closest('.live-cell') !== null")

@@ -225,7 +225,7 @@ def test_figures_follow_the_page_s_own_switch(window, site, scheme):
             " d.mode = scheme; d.theme = scheme; }",
             scheme,
         )
-        page.wait_for_timeout(300)
+        page.wait_for_function("document.getAnimations().length === 0")
         screen = pixels(image)
     assert (is_light if scheme == "light" else is_dark)(screen)
 
@@ -244,8 +244,7 @@ def test_a_link_to_a_place_far_below_leads_there(name, window):
             page.locator(".sections-button").click()
         page.locator(f".page-contents a[href='#{place}']").click()
         assert not page.locator(":popover-open").count(), "it lies before the place"
-        page.wait_for_timeout(500)
-        top = page.locator(f"#{place}").bounding_box()["y"]
+        top = page.evaluate(AT_REST, place)
         assert 0 <= top < page.viewport_size["height"], "it is not on the screen"
         assert not visit.errors
 

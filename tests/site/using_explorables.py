@@ -27,6 +27,27 @@ def ready(page, name):
     return page.locator(name)
 
 
+# It has said what it shows, and in three frames neither it nor the page has moved.
+_SETTLED = """name => {
+    const figure = document.querySelector(name);
+    const now = [figure.getBoundingClientRect().top, figure.drawing.outerHTML].join();
+    figure.frames = now === figure.seen ? figure.frames + 1 : 0;
+    figure.seen = now;
+    return figure.frames >= 3 && figure.summary.textContent === figure.sentence();
+}"""
+
+
+def settled(page, name):
+    """Wait until the figure has drawn and said all that it was asked for."""
+    page.wait_for_function(_SETTLED, arg=name)
+
+
+def let_pass(page, frames):
+    """Let the page draw that many frames, for what must not happen in them."""
+    page.evaluate("""async frames => {
+        while (frames--) await new Promise(requestAnimationFrame); }""", frames)
+
+
 def start(page, name):
     """Put the keyboard just before the figure."""
     ready(page, name).evaluate("""figure => {
