@@ -29,8 +29,11 @@ PAPER = {"prefer_css_page_size": True, "print_background": True}
 EXPLORABLES = """() =>
     [...document.querySelectorAll("figure.explorable > :first-child")]
         .map(figure => figure.localName)"""
-# An interactive figure is a picture in print, with its description.
+# Interactive figures and formulas are pictures in print, each with a description. KaTeX
+# hides a formula from screen readers, and Chromium would leave it out of the tags.
 MAKE_PICTURES = """() => {
+    for (const formula of document.querySelectorAll("[role=img] .katex-html"))
+        formula.removeAttribute("aria-hidden");
     for (const figure of document.querySelectorAll("figure.explorable")) {
         const description = figure.querySelector(".explorable-description");
         const drawing = figure.querySelector("svg");
