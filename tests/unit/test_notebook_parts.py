@@ -114,7 +114,7 @@ def test_a_solution_s_answers_are_its_own_expressions():
     found = notebooks.expressions(nbformat.v4.new_notebook(cells=cells))
     assert list(found) == ["ex-a-1"] and list(found["ex-a-1"]) == ["p", "tau"]
     assert found["ex-a-1"]["tau"] == "tau_hat"
-    value = eval(notebooks.flat(found["ex-a-1"]["p"]), {"draws": {"p": Mean()}})
+    value = eval(notebooks.assignable(found["ex-a-1"]["p"]), {"draws": {"p": Mean()}})
     assert value == 0.5
 
 
@@ -125,7 +125,7 @@ class Mean:
 
 @pytest.mark.parametrize("expression", ["a + b", "a\n+ b", "[a,\n b]", "f(a,\n  b)"])
 def test_an_expression_stands_after_a_name(expression):
-    compile(f"x = {notebooks.flat(expression)}", "cell", "exec")
+    compile(f"x = {notebooks.assignable(expression)}", "cell", "exec")
 
 
 def test_a_blank_names_every_answer_and_gives_none():
@@ -136,7 +136,7 @@ def test_a_blank_names_every_answer_and_gives_none():
         },
         "criteria": ["it depends"],
     }
-    source = notebooks.blank(exercise)
+    source = notebooks.answers_cell(exercise)
     names: dict = {}
     exec(source, names)
     assert (
@@ -145,7 +145,7 @@ def test_a_blank_names_every_answer_and_gives_none():
     assert "# risk (in this order: 1, 30)" in source
     assert "6.6" not in source and "0.9" not in source and "depends" not in source
     assert max(map(len, source.splitlines())) <= notebooks.WIDTH
-    assert "in_words" not in notebooks.blank({**exercise, "criteria": []})
+    assert "in_words" not in notebooks.answers_cell({**exercise, "criteria": []})
 
 
 # Where the notebooks are

@@ -13,7 +13,7 @@ from docutils import nodes
 from sphinx.addnodes import index, number_reference
 
 #: Nodes that a notebook has no use for: what cells put out, it puts out itself.
-SILENT = (
+LEFT_OUT = (
     nodes.target,
     nodes.comment,
     nodes.raw,
@@ -46,12 +46,12 @@ class Markdown:
 
     def block(self, node: nodes.Node, level: int = 1) -> str:
         """A paragraph, a list, a formula, a table, …"""
-        if isinstance(node, SILENT):
+        if isinstance(node, LEFT_OUT):
             return ""
         if isinstance(node, nodes.title):
             return f"{'#' * level} {self.inline(node)}"
         if isinstance(node, nodes.paragraph):
-            return _not_a_list(self.inline(node))
+            return _escape_block_start(self.inline(node))
         if isinstance(node, nodes.math_block):
             return formula(node)
         if isinstance(node, nodes.literal_block):
@@ -75,9 +75,9 @@ class Markdown:
 
     def inline(self, node: nodes.Element) -> str:
         """The words of a node, on one line."""
-        return "".join(self._words(child) for child in node.children).strip()
+        return "".join(self._inline(child) for child in node.children).strip()
 
-    def _words(self, node: nodes.Node) -> str:
+    def _inline(self, node: nodes.Node) -> str:
         if isinstance(node, nodes.Text):
             # A line break means nothing here; a blank beside a word does.
             text = _SPECIAL.sub(r"\\\1", node.astext().replace("\n", " "))
@@ -87,9 +87,9 @@ class Markdown:
         if isinstance(node, nodes.literal):
             text = node.astext()
             return f"`` {text} ``" if "`" in text else f"`{text}`"
-        if isinstance(node, SILENT):
+        if isinstance(node, LEFT_OUT):
             return ""
-        words = "".join(self._words(child) for child in node.children)
+        words = "".join(self._inline(child) for child in node.children)
         if isinstance(node, nodes.emphasis):
             return f"*{words}*"
         if isinstance(node, nodes.strong):
@@ -135,7 +135,7 @@ def _language(node: nodes.literal_block) -> str:
     return "" if language in ("none", "default") else language
 
 
-def _not_a_list(text: str) -> str:
+def _escape_block_start(text: str) -> str:
     """Escape what would begin a list, a title or a quotation."""
     return re.sub(r"^(\d*)(#|>|[-+](?= )|(?<=\d)[.)](?= ))", r"\1\\\2", text)
 

@@ -107,7 +107,7 @@ def write_notebooks(app: Sphinx, pagename, templatename, context, doctree) -> No
     folder = Path(app.outdir) / FOLDER
     folder.mkdir(exist_ok=True)
     for solved in (False, True):
-        notebook = Writer(app, chapter, solved).notebook(first)
+        notebook = NotebookWriter(app, chapter, solved).notebook(first)
         file = folder / f"{chapter.name}{SOLUTIONS if solved else ''}.ipynb"
         file.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
 
@@ -159,7 +159,7 @@ def _ends(function: ast.expr, name: str) -> bool:
     return isinstance(function, ast.Attribute) and function.attr == name
 
 
-class Writer:
+class NotebookWriter:
     """Writes one chapter as one notebook."""
 
     def __init__(self, app: Sphinx, chapter: Chapter, solved: bool):
@@ -181,12 +181,12 @@ class Writer:
             if node.get("label"):
                 node["number"] = self.number_of("displaymath", node)
         title, *rest = section.children
-        self.say(self.markdown.block(title), self.introduction())
-        self.code(first)
+        self.add_markdown(self.markdown.block(title), self.introduction())
+        self.add_code(first)
         self.section(rest, 1)
         if self.cited:
             listed = (f"- {text}" for text in self.cited.values())
-            self.say("## References", "\n".join(listed))
+            self.add_markdown("## References", "\n".join(listed))
         for place, cell in enumerate(self.cells):
             cell["id"] = f"cell-{place}"
         return nbformat.v4.new_notebook(
@@ -229,20 +229,20 @@ class Writer:
             elif "cell" in node.get("classes", ()) and "cell_index" in node:
                 self.cell(node)
             elif isinstance(node, nodes.figure):
-                self.say(self.caption(node))
+                self.add_markdown(self.caption(node))
             else:
-                self.say(self.markdown.block(node, level))
+                self.add_markdown(self.markdown.block(node, level))
 
     def cell(self, node: nodes.container) -> None:
         """A cell of the chapter, and the caption of its figure."""
         for source in node.findall(_is_source):
             folded = "tag_hide-input" in node["classes"]
             # What the page folds, JupyterLab folds too.
-            self.code(
+            self.add_code(
                 source.astext(), {"jupyter": {"source_hidden": True}} if folded else {}
             )
         for figure in node.findall(nodes.figure):
-            self.say(self.caption(figure))
+            self.add_markdown(self.caption(figure))
 
     def caption(self, node: nodes.figure) -> str:
         """A figure's number and caption; of one that moves, where to find it."""
@@ -257,24 +257,28 @@ class Writer:
         """The question, an empty cell and the check; no cells of a solution."""
         title, *body = node.children
         label = node["label"]
-        self.say(f"### Exercise {self.number_of('exercise', node)}", *self.prose(body))
+        self.add_markdown(
+            f"### Exercise {self.number_of('exercise', node)}", *self.prose(body)
+        )
         if not self.solved:
-            self.code(blank(self.chapter.answers[label]))
-            self.code(check(label))
+            self.add_code(answers_cell(self.chapter.answers[label]))
+            self.add_code(check_cell(label))
 
     def solution(self, node: nodes.Element) -> None:
         """The solution's text and cells, its answers by name, and their check."""
         title, *body = node.children
         label = node["target_label"]
-        self.say("#### Solution")
+        self.add_markdown("#### Solution")
         for part in body:
             self.section(
                 part.children if isinstance(part, nodes.section) else [part], 4
             )
         given = self.chapter.given[label]
-        named = (f"{name} = {flat(how)}" for name, how in given.items() if name != how)
-        self.code("\n".join(named))
-        self.code(check(label))
+        named = (
+            f"{name} = {assignable(how)}" for name, how in given.items() if name != how
+        )
+        self.add_code("\n".join(named))
+        self.add_code(check_cell(label))
 
     def prose(self, body) -> list[str]:
         return [
@@ -303,7 +307,7 @@ class Writer:
             return uri or None
         return urljoin(self.page, uri) if self.page and uri else None
 
-    def say(self, *blocks: str) -> None:
+    def add_markdown(self, *blocks: str) -> None:
         """Add to the Markdown cell at the end, or begin one."""
         text = "\n\n".join(block for block in blocks if block)
         if not text:
@@ -315,7 +319,7 @@ class Writer:
         else:
             self.cells.append(nbformat.v4.new_markdown_cell(text))
 
-    def code(self, source: str, about: dict | None = None) -> None:
+    def add_code(self, source: str, about: dict | None = None) -> None:
         if source.strip():
             self.cells.append(nbformat.v4.new_code_cell(source, metadata=about or {}))
 
@@ -355,8 +359,8 @@ near = [path for path in (Path(wheel), Path("..") / wheel) if path.exists()]
 %pip install --quiet --no-deps --force-reinstall {{wheel}}"""
 
 
-def blank(exercise: dict) -> str:
-    """The cell for the answers: their names, and what each is to be."""
+def answers_cell(exercise: dict) -> str:
+    """The source of the cell for a student's answers: their names, and what each is."""
     lines = ["# Your work, and your answers under these names."]
     for name, answer in exercise["answers"].items():
         what = answer["what"]
@@ -369,11 +373,11 @@ def blank(exercise: dict) -> str:
     return "\n".join(lines)
 
 
-def check(label: str) -> str:
+def check_cell(label: str) -> str:
     return f'pooling.exercises.check("{label}")'
 
 
-def flat(expression: str) -> str:
+def assignable(expression: str) -> str:
     """An expression as it may stand after ``name =``."""
     one = textwrap.dedent(expression)
     return f"(\n    {one}\n)" if "\n" in one and one[0] not in "([{" else one
