@@ -317,7 +317,7 @@ def test_it_runs_with_the_module_from_the_wheel(page, ran):
 
 
 @pytest.mark.parametrize("page", CHAPTERS)
-def test_a_blank_is_told_politely(page, ran):
+def test_an_unanswered_exercise_is_reported(page, ran):
     found = reports(ran[page][0])
     assert list(found) == labels(page)
     for label, (blank, _, _) in found.items():

@@ -436,7 +436,7 @@ def test_with_less_motion_draws_come_in_batches(window):
 @pytest.mark.parametrize("size,scheme", [
     ("wide", "light"), ("wide", "dark"), ("phone", "light"), ("phone", "dark"),
 ])
-def test_with_draws_too_it_shuts_nobody_out(size, scheme, window):
+def test_axe_finds_no_barrier_with_draws(size, scheme, window):
     with window(size, scheme) as visit:
         page = visit.open(PAGE)
         figure = ready(page, NAME)

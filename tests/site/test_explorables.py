@@ -109,7 +109,7 @@ def test_without_scripts_there_are_words(name, path, browser, server):
 
 @EVERY
 @WINDOWS
-def test_nothing_shuts_readers_out(name, path, size, scheme, window):
+def test_axe_finds_no_barrier(name, path, size, scheme, window):
     with window(size, scheme) as visit:
         page = visit.open(path)
         figure = ready(page, name)
@@ -250,7 +250,9 @@ def test_a_figure_is_printed_whole_and_no_larger_than_the_text(
 
 
 @EVERY
-def test_a_frame_takes_little(name, path, window, record_testsuite_property, capsys):
+def test_the_time_of_a_frame_is_reported(
+    name, path, window, record_testsuite_property, capsys
+):
     """Measured and told, not judged: it depends on the machine."""
     with window() as visit:
         times = ready(visit.open(path), name).evaluate(SWEEP)

@@ -87,7 +87,7 @@ def test_the_lists_have_all_there_is(name, part, window):
         assert there and there <= set(links)
 
 
-def test_the_figures_that_answer_back_are_listed_by_what_they_are(window, site):
+def test_interactive_figures_are_listed_by_their_titles(window, site):
     with window() as visit:
         page = visit.open("book/reference/figures.html")
         links = page.locator("#interactive-figures .list-of a")
@@ -150,7 +150,7 @@ def test_every_doi_has_the_form_of_one():
 @pytest.mark.parametrize(
     "doi", ["https://doi.org/10.1214/06-BA117A", "10.12/x", "10.1214/a b", "10.1214/x."]
 )
-def test_what_is_no_doi_is_seen(doi):
+def test_an_invalid_doi_is_detected(doi):
     assert not DOI.match(doi)
 
 

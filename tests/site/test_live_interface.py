@@ -139,6 +139,26 @@ def test_nothing_is_fetched_before_it_is_asked_for(window):
         assert not visit.errors and not visit.outside
 
 
+def test_without_the_scripts_of_the_cells_the_page_says_so(window):
+    """As when a reader loses the network just after the page has come."""
+    with window("phone") as visit:
+        page = visit.page
+        page.route("**/live/cells.js*", lambda route: route.abort())
+        visit.open(PAGE)
+        note = page.get_by_role("alert")
+        expect(note).to_contain_text("could not be loaded. Is this device online?")
+        expect(note).to_be_in_viewport()
+        assert not page.locator(".live-bar").count()
+        assert not violations(page, ".not-loaded")
+        note.get_by_role("button", name="Try again").click()
+        expect(note).to_be_visible()
+        page.unroute("**/live/cells.js*")
+        note.get_by_role("button", name="Try again").click()
+        run = page.get_by_role("button", name="Run cell 1", exact=True)
+        expect(run).to_be_visible()
+        expect(note).to_have_count(0)
+
+
 def test_a_page_without_code_loads_none_of_it(site):
     without = set(pages()) - set(WITH_CODE)
     assert without and WITH_CODE
@@ -791,7 +811,7 @@ def states(visit):
 
 @pytest.mark.parametrize("size", ["wide", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_state_of_a_cell_shuts_anyone_out(window, size, scheme):
+def test_axe_finds_no_barrier_in_any_state_of_a_cell(window, size, scheme):
     with live(window, size, scheme, agreed=False) as visit:
         page = visit.page
         page.emulate_media(reduced_motion="reduce")

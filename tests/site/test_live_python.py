@@ -313,6 +313,9 @@ def cell_with(page, words: str) -> int:
     return 1 + next(k for k, code in enumerate(cells) if words in code)
 
 
+FORGET_CONSENT = "localStorage.removeItem('live:agreed')"
+
+
 def press(page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
 
@@ -350,7 +353,7 @@ def test_a_browser_that_cannot_is_told_why(visit, gone):
 
 
 def test_a_reader_stops_python_and_runs_again(visit):
-    page = visit(EIGHT)
+    page = visit(EIGHT, before=FORGET_CONSENT)
     press(page, "Edit cell 1")
     page.locator(".cm-content").fill("while True:\n    print('again')")
     press(page, "Run cell 1")
@@ -367,7 +370,7 @@ def test_a_reader_stops_python_and_runs_again(visit):
 def test_a_reader_changes_the_prior_and_sees_the_posterior_change(visit, window):
     """With what a reader does alone; at first in a browser that never ran Python."""
     fresh = window == "wide"
-    page = visit(EIGHT, fresh=fresh, window=window)
+    page = visit(EIGHT, fresh=fresh, window=window, before=FORGET_CONSENT)
     fit = cell_with(page, "pm.sample(")
     press(page, f"Run cell {fit}")
     panel = page.locator(".live-panel").nth(fit - 1)

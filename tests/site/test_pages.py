@@ -105,7 +105,7 @@ def keep(page, page_path: str, name: str, scheme: str) -> None:
 @pytest.mark.parametrize(
     ("name", "scheme", "other"), [("wide", "light", "dark"), ("phone", "dark", "light")]
 )
-def test_a_page_is_whole_light_and_open_to_all(
+def test_a_page_is_complete_light_and_accessible(
     page_path, name, scheme, other, window, site
 ):
     """Loaded once, and asked everything; then it follows the reader's system."""

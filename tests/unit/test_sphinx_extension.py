@@ -130,7 +130,7 @@ def test_module_data_and_pinned_set_name_the_cache(project, name):
         "tests/test_new.py",
     ],
 )
-def test_prose_does_not(project, name):
+def test_prose_does_not_name_the_cache(project, name):
     before = parallel.ingredients_digest(project)
     (project / name).parent.mkdir(parents=True, exist_ok=True)
     (project / name).write_text("Another sentence.\n", encoding="utf-8")

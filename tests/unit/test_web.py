@@ -124,7 +124,7 @@ def test_no_address_is_made_up(app):
     assert data(head(app, "book/ref/data"))["@type"] == "WebPage"
 
 
-def test_nobody_finds_the_search_by_searching(app):
+def test_search_engines_do_not_index_the_search_page(app):
     tags = head(app, "search", ADDRESS)
     assert 'name="robots" content="noindex"' in tags and "og:" not in tags
 

@@ -38,9 +38,31 @@ const load = () => {
       const script = document.createElement("script");
       script.async = false;
       script.src = waiting.src;
+      script.addEventListener("error", () => tellMissing(script));
       waiting.replaceWith(script);
     }
   }
+};
+// Without the scripts there are no buttons that could say why nothing runs.
+const missing = new Set();
+const tellMissing = (script) => {
+  missing.add(script);
+  if (missing.size > 1) return;
+  const note = document.createElement("p");
+  note.className = "not-loaded";
+  note.setAttribute("role", "alert");
+  const again = document.createElement("button");
+  again.type = "button";
+  again.textContent = "Try again";
+  again.addEventListener("click", () => {
+    note.remove();
+    for (const script of missing) script.setAttribute("data-later", "");
+    missing.clear();
+    load();
+  });
+  note.append(
+    "What is interactive on this page could not be loaded. Is this device online? ", again);
+  document.querySelector("article").append(note);
 };
 for (const act of ACTS) addEventListener(act, load, { passive: true });
 addEventListener("load", () => setTimeout(load, 3000));
