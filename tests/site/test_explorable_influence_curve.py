@@ -134,8 +134,9 @@ def test_the_hierarchy_with_its_proper_priors_is_exact(moved, blank):
 
 
 def row(page, name):
-    """What the table says of a prior."""
+    """What the table says of a prior, once it has a row for it."""
     cells = page.locator(f"{NAME} tbody tr:has(th:text-is('{name}')) td")
+    cells.first.wait_for()
     return [cell.replace("\u2212", "-") for cell in cells.all_inner_texts()]
 
 
