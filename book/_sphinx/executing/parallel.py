@@ -62,7 +62,12 @@ def run_side_by_side(
     running = {pool.submit(run, chapter): chapter for chapter in chapters}
     try:
         for left, future in zip(reversed(range(len(running))), as_completed(running)):
-            chapter, execution = running[future], future.result()
+            chapter, error = running[future], future.exception()
+            if error is not None:
+                failures[chapter.name] = f"{type(error).__name__}: {error}"
+                say(f"{chapter.name} did not start")
+                continue
+            execution = future.result()
             if execution.err is not None:
                 failures[chapter.name] = kernels.failure(chapter.notebook)
                 say(f"{chapter.name} failed")
