@@ -39,6 +39,8 @@ _SETTLED = """name => {
 
 def settled(page, name):
     """Wait until the figure has drawn and said all that it was asked for."""
+    # The frames before a key was pressed say nothing of what is drawn after it.
+    page.locator(name).evaluate("figure => { figure.frames = 0; figure.seen = null; }")
     page.wait_for_function(_SETTLED, arg=name)
 
 
