@@ -134,14 +134,11 @@ class Page:
 
     def wait(self, expression: str, *arguments, seconds: float = 15):
         """Wait until an expression is true, and return its value."""
-        end = time.monotonic() + seconds
-        while not (value := self.evaluate(expression, *arguments)):
-            if time.monotonic() > end:
-                raise TimeoutError(
-                    f"{self.engine}: not within {seconds} s: {expression}"
-                )
-            time.sleep(0.05)
-        return value
+        return _until(
+            lambda: self.evaluate(expression, *arguments),
+            f"{self.engine}: not within {seconds} s: {expression}",
+            seconds,
+        )
 
     def click(self, selector: str) -> None:
         self._bring(selector)
@@ -195,9 +192,9 @@ def _process(*command: str, **options):
             process.wait()
 
 
-def _until(value, what: str):
+def _until(value, what: str, seconds: float = PATIENCE):
     """Ask for a value until there is one."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + seconds
     while not (found := value()):
         if time.monotonic() > end:
             raise TimeoutError(what)
