@@ -100,12 +100,11 @@ class Posterior(ABC):
             If ``name`` is not the name of a quantity, or ``q`` not from 0 to 1.
         """
         self._checked(name)
-        q = _check.probabilities("q", q)
-        values = self._quantiles(name, q.ravel())
-        values = np.reshape(values, q.shape + self._shape(name))
-        lead = numbered("quantile", q.ndim)
-        coords = {"quantile": q} if q.ndim == 1 else {}
-        return labelled(values, (*lead, *self.dims[name]), {**self.coords, **coords})
+
+        def at(q):
+            return self._quantiles(name, q)
+
+        return quantiles(at, q, self.dims[name], self._shape(name), self.coords)
 
     def cdf(self, name, x):
         """Posterior probability that a quantity is at most ``x``.
@@ -261,12 +260,11 @@ class Prediction(ABC):
 
     def quantile(self, q):
         """Predictive quantiles, as of `Posterior.quantile`."""
-        q = _check.probabilities("q", q)
-        values = [np.reshape(self._quantile(each), self.shape) for each in q.ravel()]
-        values = np.reshape(values, q.shape + self.shape)
-        coords = {"quantile": q} if q.ndim == 1 else {}
-        dims = (*numbered("quantile", q.ndim), *self.dims)
-        return labelled(values, dims, {**self.coords, **coords})
+
+        def at(q):
+            return [self._quantile(each) for each in q]
+
+        return quantiles(at, q, self.dims, self.shape, self.coords)
 
     def cdf(self, x):
         """Predictive probability of at most ``x``, as of `Posterior.cdf`."""
@@ -318,6 +316,15 @@ def labelled(values, dims, coords):
 def numbered(name, count):
     """Names of ``count`` dimensions: the name itself if there is but one."""
     return (name,) if count == 1 else tuple(f"{name}_{i}" for i in range(count))
+
+
+def quantiles(function, q, dims, shape, coords):
+    """``function(q)`` at ``q`` (Q,), with the dimensions of a ``q`` of any shape."""
+    q = _check.probabilities("q", q)
+    values = np.reshape(function(q.ravel()), q.shape + shape)
+    if q.ndim == 1:
+        coords = {**coords, "quantile": q}
+    return labelled(values, (*numbered("quantile", q.ndim), *dims), coords)
 
 
 def evaluate(function, name, x, dims, shape, coords):
