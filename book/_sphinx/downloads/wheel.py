@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from importlib.metadata import version
 import json
 from pathlib import Path
 import subprocess
 import sys
 from tempfile import TemporaryDirectory
+
+from _sphinx.digest import digest
+from _sphinx.executing import chapter_cache
 
 #: What a wheel is made of, seen from the top of the repository.
 PARTS = ("pyproject.toml", "README.md", "LICENSE", ".ci/backend.py", "code", "data")
@@ -24,16 +26,16 @@ def build(root: Path, answers: dict, folder: Path) -> None:
     build, and no part of the repository.
     """
     content = {
-        file.relative_to(root): file.read_bytes()
+        file.relative_to(root).as_posix(): file.read_bytes()
         for part in PARTS
         for file in [root / part, *(root / part).rglob("*")]
         if file.is_file() and file.suffix != ".pyc"
     }
     text = json.dumps(answers, indent=1, ensure_ascii=False) + "\n"
-    content[Path(ANSWERS)] = text.encode()
-    digest = hashlib.sha256(repr(sorted(content.items())).encode()).hexdigest()
-    record = folder.parent.parent / ".cache" / "wheel.sha256"
-    if (folder / NAME).exists() and record.exists() and record.read_text() == digest:
+    content[ANSWERS] = text.encode()
+    made_of = digest(content)
+    record = folder.parent.parent / chapter_cache.FOLDER / "wheel.digest"
+    if (folder / NAME).exists() and record.exists() and record.read_text() == made_of:
         return
     with TemporaryDirectory() as copy:
         for name, data in content.items():
@@ -49,4 +51,4 @@ def build(root: Path, answers: dict, folder: Path) -> None:
         )
     if done.returncode:
         raise RuntimeError(f"the wheel could not be made:\n{done.stderr}")
-    record.write_text(digest)
+    record.write_text(made_of)

@@ -8,7 +8,6 @@ change runs nothing, and which must come from the page, not from the cache.
 from __future__ import annotations
 
 from functools import partialmethod
-import hashlib
 from pathlib import Path
 import sys
 
@@ -17,6 +16,8 @@ from jupyter_cache.cache.main import JupyterCacheBase
 from myst_nb.core.config import NbParserConfig
 from myst_nb.core.read import create_nb_reader
 from myst_parser.config.main import MdParserConfig
+
+from _sphinx.digest import digest
 
 #: What a chapter's results depend on besides its own code.
 INGREDIENTS = (
@@ -42,14 +43,14 @@ JupyterCacheBase.merge_match_into_notebook = partialmethod(
 
 def ingredients_digest(root: Path) -> str:
     """A name for the module, the data, the pinned set and the Python in use."""
-    digest = hashlib.sha256(f"{sys.version_info[:2]}".encode())
+    contents = {"": f"{sys.version_info[:2]}".encode()}
     for pattern in INGREDIENTS:
-        for file in sorted(root.glob(pattern)):
-            digest.update(file.relative_to(root).as_posix().encode() + b"\0")
+        for file in root.glob(pattern):
             lines = file.read_bytes().splitlines(keepends=True)
-            content = b"".join(x for x in lines if not x.startswith(PAGES_ONLY))
-            digest.update(hashlib.sha256(content).digest())
-    return digest.hexdigest()[:16]
+            contents[file.relative_to(root).as_posix()] = b"".join(
+                line for line in lines if not line.startswith(PAGES_ONLY)
+            )
+    return digest(contents)
 
 
 def cache_path(root: Path, build: Path | None = None) -> Path:

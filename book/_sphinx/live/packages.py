@@ -21,6 +21,7 @@ from packaging.requirements import Requirement
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
+from _sphinx.digest import digest
 from _sphinx.events import when_html_is_built
 from _sphinx.live import pyodide_lock
 
@@ -131,10 +132,7 @@ def archive(folder: Path) -> Path:
     """All packages as one zip file, which is named after a digest of its contents."""
     files = dict(ours()) | dict(pure(needed("borrowing-strength")))
     contents = {name: files[name].read_bytes() for name in sorted(files)}
-    digest = hashlib.sha256()
-    for name, data in contents.items():
-        digest.update(f"{name} {len(data)} ".encode() + data)
-    path = folder / f"packages-{digest.hexdigest()[:16]}.zip"
+    path = folder / f"packages-{digest(contents)}.zip"
     for old in folder.glob("packages-*.zip"):
         if old != path:
             old.unlink()
@@ -164,11 +162,10 @@ def publish(folder: Path, pyodide: Path | None) -> None:
             shutil.copyfile(pyodide / file["name"], folder / base / file["name"])
     path = archive(folder)
     contents = path.read_bytes()
-    digest = hashlib.sha256(contents).hexdigest()
     ours = {"kind": "wheel", "package": "pooling", "url": path.name}
     files = [
         *({**file, "url": base + file["name"]} for file in lock["files"]),
-        ours | {"size": len(contents), "sha256": digest},
+        ours | {"size": len(contents), "sha256": hashlib.sha256(contents).hexdigest()},
     ]
     listed = {"version": lock["version"], "info": lock["info"], "files": files}
     (folder / "files.json").write_text(json.dumps(listed, indent=1))
