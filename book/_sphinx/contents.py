@@ -25,6 +25,11 @@ def _in_order(toc, docname: str) -> Iterator[str]:
                 yield from _in_order(toc, str(item))
 
 
+def short_name(docname: str) -> str:
+    """The name of a page without its folders: of its notebooks, and in print."""
+    return docname.rsplit("/", 1)[-1]
+
+
 def exercises(env, docname: str) -> list[str]:
     """The labels of the exercises on a page."""
     return [

@@ -10,6 +10,7 @@ beside them; ``course.zip`` holds all of it.
 from __future__ import annotations
 
 import ast
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 import re
@@ -27,7 +28,7 @@ from sphinx.application import Sphinx
 from sphinx_exercise.nodes import is_exercise_node, is_solution_node
 
 from _sphinx.content.explorable import explorable
-from _sphinx.contents import chapters_with_exercises, exercises, number
+from _sphinx.contents import chapters_with_exercises, exercises, number, short_name
 from _sphinx.downloads import wheel as wheel_builder
 from _sphinx.downloads.markdown import Markdown
 from _sphinx.events import when_html_is_built
@@ -55,7 +56,7 @@ class Chapter(NamedTuple):
 
     @property
     def name(self) -> str:
-        return self.docname.rsplit("/", 1)[-1]
+        return short_name(self.docname)
 
     @property
     def title(self) -> str:
@@ -122,7 +123,7 @@ def write_course(app: Sphinx) -> None:
     wheel_builder.build(
         root, {label: each for page in answers for label, each in page.items()}, folder
     )
-    stems = [name.rsplit("/", 1)[-1] for name in names]
+    stems = [short_name(name) for name in names]
     wanted = {f"{stem}{end}.ipynb" for stem in stems for end in ("", SOLUTIONS)}
     for old in folder.iterdir():
         if old.name not in wanted | {wheel_builder.NAME}:
@@ -386,6 +387,7 @@ def assignable(expression: str) -> str:
 # What else is in the archive
 
 
+@cache
 def pinned(root: Path) -> dict[str, str]:
     """The lines of the pinned set that the module needs, by package."""
     lines = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
@@ -472,7 +474,7 @@ def add_buttons(app: Sphinx, pagename, templatename, context, doctree) -> None:
     """Downloads, and Colab where it can open the notebook, in a chapter's header."""
     if doctree is None or not exercises(app.env, pagename):
         return
-    root, name = "../" * pagename.count("/"), pagename.rsplit("/", 1)[-1]
+    root, name = "../" * pagename.count("/"), short_name(pagename)
     files = {
         f"{FOLDER}/{name}.ipynb": "Notebook for students",
         f"{FOLDER}/{name}{SOLUTIONS}.ipynb": "Notebook with solutions",

@@ -17,9 +17,10 @@ from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
 from _sphinx.downloads import chromium, offline_archive
+from _sphinx.downloads.print_builder import PAGE, PrintBuilder
 
 BUILD = Path(__file__).resolve().parents[3] / "_build"
-LONG_PAGE = BUILD / "print" / "book.html"
+LONG_PAGE = BUILD / PrintBuilder.name / PAGE
 TARGET = (BUILD / "html" / offline_archive.PRINTED).resolve()
 #: The width of the text on paper, in CSS pixels: the page is laid out so before it is
 #: printed.
@@ -50,9 +51,8 @@ NUMBER_CONTENTS = """pages => {
     }
 }"""
 HEADINGS = """() =>
-    [...document.querySelectorAll("h1, h2, h3, h4, h5, h6")].map(heading =>
-        [Number(heading.localName[1]),
-         heading.textContent.trim().replace(/\\s+/g, " ")])"""
+    [...document.querySelectorAll("h1, h2, h3, h4, h5, h6")].map(
+        heading => heading.textContent.trim().replace(/\\s+/g, " "))"""
 WRONG_IDS = """() => {
     const found = [...document.querySelectorAll("[id]")].map(e => e.id);
     const wanted = [...document.querySelectorAll('a[href^="#"]')]
@@ -80,16 +80,16 @@ def print_book(browser: Browser, long_page: Path, target: Path) -> None:
         page.pdf(path=draft, **PAPER)
         page.evaluate(NUMBER_CONTENTS, destinations(PdfReader(draft)))
         page.pdf(path=draft, outline=True, tagged=True, **PAPER)
-        headings = page.evaluate(HEADINGS)
+        titles = page.evaluate(HEADINGS)
         about = {
             "/Title": page.title(),
             "/Author": page.locator(".title-page .author").inner_text(),
         }
-    set_titles(draft, target, about, headings)
+    set_titles(draft, target, about, titles)
     draft.unlink()
 
 
-def set_titles(draft: Path, target: Path, about: dict, headings: list) -> None:
+def set_titles(draft: Path, target: Path, about: dict, titles: list[str]) -> None:
     """Write the PDF with its title, its author, and bookmarks as its headings say.
 
     Chromium repeats a title that it has set twice, and joins the words between which it
@@ -98,7 +98,7 @@ def set_titles(draft: Path, target: Path, about: dict, headings: list) -> None:
     # An incremental update: writing all of it again takes longer than printing it.
     writer = PdfWriter(draft, incremental=True)
     entries = outline(writer.root_object["/Outlines"])
-    for entry, (_, title) in zip(entries, headings, strict=True):
+    for entry, title in zip(entries, titles, strict=True):
         entry[NameObject("/Title")] = TextStringObject(title)
     writer.add_metadata(about)
     writer.write(target)

@@ -19,19 +19,14 @@ from sphinx.application import Sphinx
 from sphinx.builders.html import StandaloneHTMLBuilder
 
 from _sphinx.content.explorable import explorable
-from _sphinx.contents import chapters
-from _sphinx.web import hosting
+from _sphinx.contents import chapters, short_name
+from _sphinx.web import hosting, social_card
 from _theme.html_translator import HtmlTranslator, drops_down
 
 #: The page's name, and the built site seen from it.
 PAGE = "book.html"
 SITE = "../html/"
 SHEET = Path(__file__).with_name("pdf.css")
-
-
-def anchor(docname: str) -> str:
-    """The id of a chapter on the page."""
-    return docname.rsplit("/", 1)[-1]
 
 
 class PrintBuilder(StandaloneHTMLBuilder):
@@ -44,7 +39,7 @@ class PrintBuilder(StandaloneHTMLBuilder):
 
     def get_target_uri(self, docname: str, typ: str | None = None) -> str:
         if docname in self.env.all_docs:
-            return f"#{anchor(docname)}"
+            return f"#{short_name(docname)}"
         # A page that only the site has; without its address, no link.
         return urljoin(hosting.site(), docname + self.out_suffix)
 
@@ -83,7 +78,8 @@ class PrintBuilder(StandaloneHTMLBuilder):
         """What the template needs of one chapter."""
         document = self.env.get_and_resolve_doctree(docname, self)
         self.post_process_images(document)
-        prefix = anchor(docname) + "--"
+        id_ = short_name(docname)
+        prefix = f"{id_}--"
         sections = [
             (prefix + section["ids"][0], section.next_node(nodes.title).astext())
             for section in next(document.findall(nodes.section)).children
@@ -102,20 +98,29 @@ class PrintBuilder(StandaloneHTMLBuilder):
         self.docwriter.write(document, StringOutput(encoding="unicode"))
         self.docwriter.assemble_parts()
         return {
-            "id": anchor(docname),
+            "id": id_,
             "name": docname,
             "title": self.env.titles[docname].astext(),
             "sections": sections,
             "body": self.docwriter.parts["fragment"],
             "explorables": [n["element"] for n in document.findall(explorable)],
-            "cover": next(
-                (
-                    (n["alt"], f"{self.imgpath}/{self.images[n['uri']]}")
-                    for n in document.findall(nodes.image)
-                ),
-                None,
-            ),
+            "cover": self.cover(document) if is_first else None,
         }
+
+    def cover(self, document: nodes.document) -> dict[str, str]:
+        """Address and alternative text of the cover figure.
+
+        Raises
+        ------
+        ValueError
+            If the first page has no figure of that name.
+        """
+        for figure in document.findall(nodes.figure):
+            if social_card.FIGURE in figure["names"]:
+                image = figure.next_node(nodes.image)
+                file = self.images[image["uri"]]
+                return {"src": f"{self.imgpath}/{file}", "alt": image["alt"]}
+        raise ValueError(f"the first page has no figure {social_card.FIGURE}")
 
     def finish(self) -> None:
         """Write no other file: the site has them. myst-nb copies its style sheet."""
