@@ -272,8 +272,8 @@ def test_the_download_menu_is_on_the_screen(name, window):
 AT_REST = """async id => {
     const place = document.getElementById(id);
     const top = () => place.getBoundingClientRect().top;
-    for (let before = null, same = 0; same < 5; before = top()) {
-        await new Promise(done => setTimeout(done, 100));
+    for (let before = null, same = 0; same < 12; before = top()) {
+        await new Promise(requestAnimationFrame);
         same = top() === before ? same + 1 : 0;
     }
     return top();
@@ -319,7 +319,7 @@ def test_a_link_to_a_place_leads_there(name, path, window):
             visit.open(f"{path}#{place}")
             assert in_view(page, place, header), place
         where = page.evaluate("scrollY")
-        page.reload(wait_until="networkidle")
+        visit.reload()
         page.evaluate(AT_REST, place)
         assert abs(page.evaluate("scrollY") - where) < 30
         page.goto("about:blank")
