@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from urllib.parse import unquote, urlsplit
 
+from playwright.sync_api import Error
+
 from built import root
 
 #: Width and height of the windows that pages are looked at in.
@@ -93,5 +95,11 @@ class Visit:
         while still < 2:
             if time.monotonic() > end:
                 raise TimeoutError(f"awaited: {[r.url for r in self.awaited]}")
-            self.page.evaluate(_FRAMES)
-            still = 0 if self.awaited else still + 1
+            try:
+                self.page.evaluate(_FRAMES)
+            except Error:
+                # The page has gone to another, as the one at the root does.
+                self.page.wait_for_load_state("load")
+                still = 0
+            else:
+                still = 0 if self.awaited else still + 1
