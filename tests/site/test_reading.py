@@ -81,6 +81,23 @@ def test_search_says_when_it_finds_nothing(window):
         assert page.locator("#search-results li a").count() == 0
 
 
+def test_what_is_typed_before_the_search_has_loaded_stays(window):
+    with window() as visit:
+        page, held = visit.page, []
+        page.route("**/searchtools.js*", lambda route: held.append(route))
+        with page.expect_request("**/searchtools.js*"):
+            page.goto(f"{visit.server}/search.html", wait_until="commit")
+        page.locator("article input[name=q]:focus").wait_for()
+        page.keyboard.type("shrink")
+        held.pop().continue_()
+        page.unroute("**/searchtools.js*")
+        page.wait_for_load_state("load")
+        page.keyboard.type("age")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/search.html?q=shrinkage")
+        assert results(page, visit.server)
+
+
 def test_search_opens_from_the_keyboard(window, server):
     with window() as visit:
         page = visit.open("genindex.html")
