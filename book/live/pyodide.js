@@ -227,6 +227,7 @@ export function memoryImage(pyodide) {
   const about = {
     layout,
     size: HEAP8.length,
+    bytes: 4 * end,
     handles: Object.entries(LDSO.loadedLibsByHandle)
       .filter(([handle]) => handle !== "0")
       .map(([handle, library]) => [Number(handle), library.name]),
@@ -236,13 +237,15 @@ export function memoryImage(pyodide) {
   return new Blob([memory.subarray(0, 4 * end), text, Uint32Array.of(text.length)]);
 }
 
-/** Read what `memoryImage` wrote; null where nothing was kept, or something else. */
+/** Read what `memoryImage` wrote; null where nothing was kept, or not all of it. */
 export function readImage(bytes) {
   try {
     const start = bytes.length - 4;
     const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(start, true);
     const text = new TextDecoder().decode(bytes.subarray(start - length, start));
-    return { ...JSON.parse(text), memory: bytes.subarray(0, start - length) };
+    const about = JSON.parse(text);
+    const memory = bytes.subarray(0, start - length);
+    return memory.length === about.bytes ? { ...about, memory } : null;
   } catch {
     return null;
   }

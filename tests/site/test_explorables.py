@@ -11,7 +11,7 @@ import numpy as np
 from pypdf import PdfReader
 import pytest
 
-from axe import violations
+from axe import COLOURS, violations
 from built import SOURCES
 from pooling import plots
 from using_explorables import explorables, let_pass, ready, settled, start
@@ -19,9 +19,6 @@ from using_explorables import explorables, let_pass, ready, settled, start
 LARGEST = 15_000  # bytes of a module, compressed
 SMALLEST = 24  # px: what a finger can hit
 EVERY = pytest.mark.parametrize("name,path", explorables())
-WINDOWS = pytest.mark.parametrize("size,scheme", [
-    ("wide", "light"), ("wide", "dark"), ("phone", "light"), ("phone", "dark"),
-])
 
 CONTROLS = """figure => [...figure.querySelectorAll(
     "input, select, button, textarea, summary, a[href], [tabindex='0']")]
@@ -35,6 +32,9 @@ LOOKS = f"""figure => ({CONTROLS})(figure).map(control =>
         const s = getComputedStyle(e);
         return [s.outline, s.stroke, s.strokeWidth, s.boxShadow, s.border].join();
     }}).join())"""
+# The figure without the rest of its page.
+ALONE = """name => document.querySelector("article").replaceChildren(
+    document.querySelector(name).closest("figure"))"""
 FOCUSED = f"figure => ({CONTROLS})(figure).indexOf(document.activeElement)"
 DRAWN = """figure => [...figure.querySelectorAll("svg, canvas")].map(e =>
     e.outerHTML + (e.toDataURL?.() ?? "")).join()"""
@@ -108,20 +108,17 @@ def test_without_scripts_there_are_words(name, path, browser, server):
 
 
 @EVERY
-@WINDOWS
-def test_axe_finds_no_barrier(name, path, size, scheme, window):
+@pytest.mark.parametrize(("size", "scheme", "other"), [
+    ("wide", "light", "dark"), ("phone", "dark", "light"),
+])
+def test_it_fits_its_place_and_shuts_nobody_out(
+    name, path, size, scheme, other, window
+):
+    """Loaded in one colour scheme, and looked at in both."""
     with window(size, scheme) as visit:
         page = visit.open(path)
         figure = ready(page, name)
         assert not figure.evaluate(CUT_OFF)
-        assert not visit.errors and not visit.outside
-        assert not violations(page, f"figure:has({name})")
-
-
-@EVERY
-def test_every_control_has_a_name_and_room_for_a_finger(name, path, window):
-    with window("phone") as visit:
-        figure = ready(visit.open(path), name)
         names = figure.evaluate(NAMES)
         assert names and all(names), names
         # What is in a drawing listens around itself too.
@@ -131,6 +128,14 @@ def test_every_control_has_a_name_and_room_for_a_finger(name, path, window):
         ]
         small = [e for box, e in boxes if min(box["width"], box["height"]) < SMALLEST]
         assert not small
+        # axe-core goes through the whole page to judge a part of it.
+        page.evaluate(ALONE, name)
+        settled(page, name)
+        assert not violations(page, f"figure:has({name})")
+        page.emulate_media(color_scheme=other, reduced_motion="reduce")
+        settled(page, name)
+        assert not violations(page, f"figure:has({name})", rules=COLOURS)
+        assert not visit.errors and not visit.outside
 
 
 @EVERY
@@ -191,41 +196,28 @@ def test_nothing_moves_by_itself_for_who_wants_less_motion(name, path, window):
         assert figure.evaluate(DRAWN) == before
 
 
-@EVERY
-def test_on_paper_the_figure_stays_and_its_controls_do_not(name, path, window):
-    with window(scheme="dark") as visit:
-        page = visit.open(path)
-        figure = ready(page, name)
-        page.emulate_media(media="print")
-        assert figure.locator("svg, canvas").first.is_visible()
-        assert figure.locator("[role=status]").is_visible()
-        for control in figure.locator("input, select, button").all():
-            assert not control.is_visible()
-        # Paper is light, whatever the screen was.
-        colour = page.evaluate("""() => {
-            const word = document.createElement("span");
-            word.style.color = "var(--ink)";
-            document.querySelector(".explorable").append(word);
-            return getComputedStyle(word).color;
-        }""")
-        ink = [round(255 * share) for share in to_rgb(plots.PALETTE["ink"][0])]
-        assert colour == f"rgb({', '.join(map(str, ink))})"
-
-
+INK = """() => {
+    const word = document.createElement("span");
+    word.style.color = "var(--ink)";
+    document.querySelector(".explorable").append(word);
+    const colour = getComputedStyle(word).color;
+    word.remove();
+    return colour;
+}"""
+PRINTED_INK = "rgb({}, {}, {})".format(
+    *(round(255 * share) for share in to_rgb(plots.PALETTE["ink"][0]))
+)
 #: The text of a printed page, in CSS pixels: A4 without the margins of the book.
 PAPER = {"width": 605, "height": 918}
-# Alone, so that what is on the paper is the figure.
-ALONE = """name => document.querySelector("article").replaceChildren(
-    document.querySelector(name).closest("figure"))"""
 
 
 @EVERY
-@pytest.mark.parametrize("size", ["wide", "phone"])
-def test_a_figure_is_printed_whole_and_no_larger_than_the_text(
-    name, path, size, window, tmp_path
+@pytest.mark.parametrize(("size", "scheme"), [("wide", "dark"), ("phone", "light")])
+def test_on_paper_the_figure_is_whole_and_light_and_its_controls_are_gone(
+    name, path, size, scheme, window, tmp_path
 ):
-    """However wide the window is that it is printed from."""
-    with window(size) as visit:
+    """Whatever the window and the colours are that it is printed from."""
+    with window(size, scheme) as visit:
         page = visit.open(path)
         figure = ready(page, name)
         page.evaluate(ALONE, name)
@@ -237,6 +229,10 @@ def test_a_figure_is_printed_whole_and_no_larger_than_the_text(
         # After the print the screen is as it was.
         assert figure.locator("svg").first.get_attribute("viewBox") == screen
         page.emulate_media(media="print")
+        assert page.evaluate(INK) == PRINTED_INK
+        assert figure.locator("[role=status]").is_visible()
+        for control in figure.locator("input, select, button").all():
+            assert not control.is_visible()
         page.set_viewport_size(PAPER)
         assert not figure.evaluate(CUT_OFF)
         box = page.locator(f"figure:has({name})").bounding_box()

@@ -118,7 +118,7 @@ def test_nothing_is_fetched_before_it_is_asked_for(window):
             "request",
             lambda r: r.resource_type in {"font", "image"} or asked.append(r.url),
         )
-        visit.page.reload(wait_until="networkidle")
+        visit.reload()
         ours = [url.rpartition("/live/")[2] for url in asked if "/live/" in url]
         assert ours == ["live.css"]
         asked.clear()
@@ -251,7 +251,7 @@ def test_a_cell_that_cannot_run_says_why_and_is_passed_over(window):
             route.fulfill(body=html, content_type="text/html")
 
         page.route(f"**/{PAGE}", marked)
-        page.reload(wait_until="networkidle")
+        visit.reload()
         cell, after = visit.cell(2), visit.cell(3)
         words = "This cell does not run in the page: it asks for <i>a compiler</i>"
         expect(cell.said).to_have_text(words)
@@ -281,7 +281,7 @@ def test_the_first_run_asks_and_says_how_much(window):
         cell.run()
         cell.press("Download 47 MB and run")
         cell.has_run()
-        visit.page.reload(wait_until="networkidle")
+        visit.reload()
         cell.run()
         cell.has_run()
         assert not visit.errors

@@ -70,6 +70,12 @@ SIDEWAYS = """() => {
 }"""
 
 
+# What a page's own Content-Security-Policy has refused.
+REFUSED = """globalThis.refused = [];
+    document.addEventListener("securitypolicyviolation", (event) =>
+        refused.push(`${event.violatedDirective}: ${event.blockedURI}`));"""
+
+
 @pytest.mark.skipif("BOOK_SITE" in os.environ, reason="another site than the book's")
 def test_every_page_of_the_contents_is_built(site):
     names = [*chapters.documents(), "search", "genindex", "index"]
@@ -110,6 +116,7 @@ def test_a_page_is_complete_light_and_accessible(
 ):
     """Loaded once, and asked everything; then it follows the reader's system."""
     with window(name, scheme) as visit:
+        visit.page.add_init_script(REFUSED)
         page = visit.open(page_path, act=False)
         assert not visit.outside, f"asked elsewhere: {visit.outside}"
         assert weight(visit, site) <= budget(page_path)
@@ -136,6 +143,7 @@ def test_a_page_is_complete_light_and_accessible(
         )
         assert not axe.violations(page, rules=axe.COLOURS)
         assert not visit.errors
+        assert page.evaluate("refused") == []
         if SCREENSHOTS:
             keep(page, page_path, name, other)
 

@@ -13,6 +13,7 @@ from pypdf import PdfReader
 import pytest
 
 from _sphinx.downloads import pdf
+from _sphinx.downloads.print_builder import PAGE, PrintBuilder
 from built import SOURCES
 import chapters
 
@@ -31,13 +32,14 @@ def book(browser, site, tmp_path_factory):
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    long_page = SOURCES / "_build" / PrintBuilder.name / PAGE
     target = tmp_path_factory.mktemp("in print") / "book.pdf"
-    pdf.print_book(browser, pdf.LONG_PAGE, target)
+    pdf.print_book(browser, long_page, target)
     assert [file.name for file in target.parent.iterdir()] == ["book.pdf"]
     return SimpleNamespace(
         pdf=PdfReader(target),
         texts=[page.extract_text() for page in PdfReader(target).pages],
-        soup=BeautifulSoup(pdf.LONG_PAGE.read_text(encoding="utf-8"), "html.parser"),
+        soup=BeautifulSoup(long_page.read_text(encoding="utf-8"), "html.parser"),
     )
 
 

@@ -81,6 +81,23 @@ def test_search_says_when_it_finds_nothing(window):
         assert page.locator("#search-results li a").count() == 0
 
 
+def test_what_is_typed_before_the_search_has_loaded_stays(window):
+    with window() as visit:
+        page, held = visit.page, []
+        page.route("**/searchtools.js*", lambda route: held.append(route))
+        with page.expect_request("**/searchtools.js*"):
+            page.goto(f"{visit.server}/search.html", wait_until="commit")
+        page.locator("article input[name=q]:focus").wait_for()
+        page.keyboard.type("shrink")
+        held.pop().continue_()
+        page.unroute("**/searchtools.js*")
+        page.wait_for_load_state("load")
+        page.keyboard.type("age")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/search.html?q=shrinkage")
+        assert results(page, visit.server)
+
+
 def test_search_opens_from_the_keyboard(window, server):
     with window() as visit:
         page = visit.open("genindex.html")
@@ -272,8 +289,8 @@ def test_the_download_menu_is_on_the_screen(name, window):
 AT_REST = """async id => {
     const place = document.getElementById(id);
     const top = () => place.getBoundingClientRect().top;
-    for (let before = null, same = 0; same < 5; before = top()) {
-        await new Promise(done => setTimeout(done, 100));
+    for (let before = null, same = 0; same < 12; before = top()) {
+        await new Promise(requestAnimationFrame);
         same = top() === before ? same + 1 : 0;
     }
     return top();
@@ -319,7 +336,7 @@ def test_a_link_to_a_place_leads_there(name, path, window):
             visit.open(f"{path}#{place}")
             assert in_view(page, place, header), place
         where = page.evaluate("scrollY")
-        page.reload(wait_until="networkidle")
+        visit.reload()
         page.evaluate(AT_REST, place)
         assert abs(page.evaluate("scrollY") - where) < 30
         page.goto("about:blank")

@@ -18,7 +18,6 @@ from string import Template
 import textwrap
 from typing import NamedTuple
 from urllib.parse import urljoin
-import zipfile
 
 from docutils import nodes
 import nbformat
@@ -34,6 +33,7 @@ from _sphinx.downloads.markdown import Markdown
 from _sphinx.events import when_html_is_built
 from _sphinx.executing import records
 from _sphinx.executing.parallel import executed
+from _sphinx.files import write_zip
 from _sphinx.web import hosting
 
 #: Where the notebooks are on the site, and what ends the name of one with solutions.
@@ -459,12 +459,8 @@ def zip_course(path: Path, folder: Path, extras: dict[str, bytes]) -> None:
         else:
             name = f"students/{file.name}"
         content[name] = file.read_bytes()
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in sorted(content.items()):
-            # An entry of its own has no date of the build.
-            entry = zipfile.ZipInfo(f"borrowing-strength/{name}")
-            entry.compress_type = archive.compression
-            archive.writestr(entry, data)
+    top = Path("borrowing-strength")
+    write_zip(path, {(top / name).as_posix(): data for name, data in content.items()})
 
 
 # The page's header

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from pathlib import Path
 import shutil
-import zipfile
 
 from sphinx.application import Sphinx
 
 from _sphinx.events import when_html_is_built
+from _sphinx.files import write_zip
 
 NAME = "borrowing-strength"
 ARCHIVE = f"{NAME}.zip"
@@ -24,8 +24,6 @@ PRINTED = Path("..", "pdf", PDF)
 #: Python for the browser: hundreds of megabytes, and of no use without a server; and
 #: what only a host shows.
 LEFT_OUT = ("live/pyodide/*", "404.html")
-#: What no archive makes smaller.
-COMPRESSED = {".pdf", ".png", ".whl", ".woff2", ".zip"}
 
 
 def look(app: Sphinx, config) -> None:
@@ -46,21 +44,14 @@ def write(app: Sphinx) -> None:
 def pack(site: Path, archive: Path) -> None:
     """One archive with one folder in it; the same content gives the same bytes."""
     files = {
-        path.relative_to(site).as_posix(): path
+        f"{NAME}/{path.relative_to(site).as_posix()}": path.read_bytes()
         for path in site.rglob("*")
         if path.is_file()
         and path != site / ARCHIVE
         and not path.name.startswith(".")
         and not any(path.relative_to(site).match(pattern) for pattern in LEFT_OUT)
     }
-    with zipfile.ZipFile(archive, "w") as made:
-        for name, path in sorted(files.items()):
-            # An entry of its own has no date of the build, and anyone may read it.
-            entry = zipfile.ZipInfo(f"{NAME}/{name}")
-            entry.external_attr = 0o644 << 16
-            stored = path.suffix in COMPRESSED
-            entry.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
-            made.writestr(entry, path.read_bytes())
+    write_zip(archive, files)
 
 
 def add_buttons(app: Sphinx, pagename, templatename, context, doctree) -> None:

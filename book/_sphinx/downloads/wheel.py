@@ -9,8 +9,8 @@ import subprocess
 import sys
 from tempfile import TemporaryDirectory
 
-from _sphinx.digest import digest
 from _sphinx.executing import chapter_cache
+from _sphinx.files import digest
 
 #: What a wheel is made of, seen from the top of the repository.
 PARTS = ("pyproject.toml", "README.md", "LICENSE", ".ci/backend.py", "code", "data")

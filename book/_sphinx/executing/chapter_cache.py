@@ -17,7 +17,7 @@ from myst_nb.core.config import NbParserConfig
 from myst_nb.core.read import create_nb_reader
 from myst_parser.config.main import MdParserConfig
 
-from _sphinx.digest import digest
+from _sphinx.files import digest
 
 #: What a chapter's results depend on besides its own code.
 INGREDIENTS = (

@@ -15,14 +15,13 @@ import json
 import os
 from pathlib import Path
 import shutil
-import zipfile
 
 from packaging.requirements import Requirement
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-from _sphinx.digest import digest
 from _sphinx.events import when_html_is_built
+from _sphinx.files import digest, write_zip
 from _sphinx.live import pyodide_lock
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -116,8 +115,9 @@ def wanted(path: Path) -> bool:
 def ours() -> list[tuple[str, Path]]:
     """The files of ``pooling`` with its data, and of the session."""
     code, data = ROOT / "code", ROOT / "data"
+    modules = code.glob("pooling/**/*")
     files = [
-        *((str(path.relative_to(code)), path) for path in code.glob("pooling/**/*")),
+        *((path.relative_to(code).as_posix(), path) for path in modules),
         *((f"pooling/_data/{path.name}", path) for path in data.iterdir()),
         *((f"live/{path.name}", path) for path in SESSION.glob("*.py")),
     ]
@@ -131,18 +131,13 @@ def ours() -> list[tuple[str, Path]]:
 def archive(folder: Path) -> Path:
     """All packages as one zip file, which is named after a digest of its contents."""
     files = dict(ours()) | dict(pure(needed("borrowing-strength")))
-    contents = {name: files[name].read_bytes() for name in sorted(files)}
+    contents = {name: file.read_bytes() for name, file in files.items()}
     path = folder / f"packages-{digest(contents)}.zip"
     for old in folder.glob("packages-*.zip"):
         if old != path:
             old.unlink()
     if not path.exists():
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as made:
-            for name, data in contents.items():
-                # A fixed date: the archive depends on the contents alone.
-                entry = zipfile.ZipInfo(Path(name).as_posix(), (1980, 1, 1, 0, 0, 0))
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                made.writestr(entry, data)
+        write_zip(path, contents)
     return path
 
 

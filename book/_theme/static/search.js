@@ -3,6 +3,9 @@
 // not on each "r" where "R-hat" was asked for, nor on what was asked for before.
 {
   const asked = new URLSearchParams(location.search).get("q")?.toLowerCase().trim();
+  // Without a query it would empty the field, in which a reader may be typing already.
+  if (!asked) document.removeEventListener("DOMContentLoaded", Search.init);
+
   Scorer.score = ([, title, , , score]) =>
     score + (title.toLowerCase().includes(asked) ? Scorer.title : 0);
 
