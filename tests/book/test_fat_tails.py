@@ -413,6 +413,8 @@ def test_the_verdict(numbers):
     assert value(numbers, "ft-fixed-better-plain") <= 1
     assert 3 <= value(numbers, "ft-fixed-better-odd") <= 6
     assert value(numbers, "ft-oracle-better") >= 18
+    assert value(numbers, "ft-oracle-worse") == 0
+    assert value(numbers, "ft-pop-score-odd") >= 8
     assert value(numbers, "ft-pop-better-odd") >= 9
     for key in ("8", "30", "200", "tau-3", "mu-30"):
         assert sure(f"ft-fixed-{key}", 1), key
