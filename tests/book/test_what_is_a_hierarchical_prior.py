@@ -218,3 +218,22 @@ def test_freedom_can_exceed_the_number_of_groups(numbers, data):
         assert numbers[f"hp-p-eff-{at}"]["value"] < 8
     assert numbers["hp-p-eff-over"]["value"] > 8
     assert numbers["hp-b-lost"]["value"] < numbers["hp-b-gain"]["value"]
+
+
+def test_the_third_part_is_large_where_the_sd_of_a_is_largest(numbers, data):
+    """By draws: the variance of A's mean given tau, over the posterior of tau."""
+    y, sigma = data
+    raised = y.copy()
+    raised[0] = numbers["hp-sd-a-max-at"]["value"]
+    fit = exact.normal_hierarchy(raised, sigma)
+    tau = fit.sample(40_000, np.random.default_rng(8))["tau"].to_numpy()
+    w = 1 / (sigma**2 + tau[:, None] ** 2)
+    mu = (w @ raised) / w.sum(axis=1)
+    B = sigma[0] ** 2 * w[:, 0]
+    mean = (1 - B) * raised[0] + B * mu
+    share = 100 * mean.var() / float(fit.sd("theta")[0]) ** 2
+    assert numbers["hp-third-71"]["value"] == pytest.approx(share, abs=1.5)
+    low, high = np.quantile(tau, [0.05, 0.95])
+    assert numbers["hp-tau-71-low"]["value"] == pytest.approx(low, abs=0.5)
+    assert numbers["hp-tau-71-high"]["value"] == pytest.approx(high, abs=1)
+    assert numbers["hp-sd-a-max"]["value"] > sigma[0]
