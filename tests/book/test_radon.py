@@ -346,6 +346,16 @@ def test_power_of_no_pooling_is_an_integral(numbers, close, place, step):
 
 
 @pytest.mark.parametrize(("place", "step"), [("lower", -1), ("mean", 0), ("higher", 1)])
+def test_complete_pooling_claims_all_or_nothing(numbers, close, place, step):
+    w = sizes() / SIGMA**2
+    sd = np.sqrt(w**2 @ (TAU**2 + 1 / w)) / w.sum()
+    share = stats.norm.sf((step * TAU + 1.645 / np.sqrt(w.sum())) / sd)
+    # A data set's counties above the line are more when its mean is.
+    for key in (f"radon-power-{place}-complete", f"radon-power-{place}-complete-false"):
+        close(numbers[key], 100 * share, rounding=4)
+
+
+@pytest.mark.parametrize(("place", "step"), [("lower", -1), ("mean", 0), ("higher", 1)])
 def test_power_of_partial_pooling_is_near_that_with_known_parameters(
     numbers, close, place, step
 ):
