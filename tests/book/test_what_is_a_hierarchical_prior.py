@@ -179,9 +179,7 @@ def test_widths_move_a_more_than_hyperpriors_do(numbers):
     assert value["hp-hn1-a"] < value["hp-hn5-a"]
     assert value["hp-a-tau-5"] < value["hp-a-tau-10"] < value["hp-a-tau-20"]
     assert value["hp-c-tau-5"] > value["hp-c-tau-10"] > value["hp-c-tau-20"]
-    assert (
-        value["hp-sd-b-tau-0"] < value["hp-sd-b-tau-10"] < value["hp-sd-b-tau-100"]
-    )
+    assert value["hp-sd-b-tau-0"] < value["hp-sd-b-tau-10"] < value["hp-sd-b-tau-100"]
 
 
 def test_what_is_told_of_a_falling_c(numbers, data):
