@@ -235,6 +235,7 @@ def test_wider_priors_change_nothing_that_is_printed_as_a_result(numbers):
     assert value(numbers, "wider-beta-sd") == pytest.approx(
         value(numbers, "exact-beta-sd"), abs=0.002
     )
+    assert abs(value(numbers, "wider-tau")) < 0.01
 
 
 def test_both_ways_to_write_the_likelihood_agree(numbers):
@@ -283,6 +284,90 @@ def test_coverage_of_students_as_rows_is_what_theory_says(numbers, data, close):
 
 def test_coverage_of_schools_as_rows_is_nominal(numbers, close):
     close(numbers["students-cover-means"], 95.0, rounding=0.5)
+
+
+def test_coverage_of_the_model_is_nominal(numbers, close):
+    # Its prior is not where the truth came from, and tau is one value.
+    close(numbers["students-cover-model"], 95.0, rounding=0.5)
+
+
+def test_the_variance_of_a_mean_hardly_depends_on_the_school(numbers, data):
+    n, tau, sigma = design(numbers, data)
+    ratio = (tau**2 + sigma**2 / n.min()) / (tau**2 + sigma**2 / n.max())
+    assert value(numbers, "variance-ratio") == pytest.approx(ratio)
+
+
+# ----------------------------------------------- random, fixed and mixed effects
+
+
+def test_correlated_residuals_and_random_effects_are_one_model(numbers):
+    assert value(numbers, "words-gap") < 1e-9
+
+
+def test_generalised_least_squares_by_another_way(numbers, data):
+    """Least squares on scores less a share of their school's mean."""
+    ses = data["ses"][:, 1] + data["ses"][:, 2]
+    X = np.column_stack([np.ones(len(ses)), ses, data["sector"][:, 1]])
+    exact_means = on_a_grid(
+        data["score"], data["school"], X, np.array([12.0, 0, 0]), np.full(3, 10.0)
+    )
+    tau, sigma = exact_means.mean["tau"], exact_means.mean["sigma"]
+    n, school = data["n"], data["school"]
+    share = (1 - sigma / np.sqrt(sigma**2 + n * tau**2))[school]
+
+    def lessened(column):
+        return column - share * (np.bincount(school, column) / n)[school]
+
+    Z = np.stack([lessened(column) for column in X.T], axis=1)
+    found = np.linalg.lstsq(Z, lessened(data["score"]))[0]
+    assert value(numbers, "words-gls") == pytest.approx(found[1], abs=1e-4)
+    assert value(numbers, "varying") == pytest.approx(
+        exact_means.mean["beta"][1], abs=1e-4
+    )
+    assert value(numbers, "varying-sector") == pytest.approx(
+        exact_means.mean["beta"][2], abs=1e-4
+    )
+
+
+def test_free_intercepts_compare_students_within_schools(numbers, data):
+    deviation, score, school = data["ses"][:, 1], data["score"], data["school"]
+    slope = deviation @ score / (deviation @ deviation)
+    left = score - (np.bincount(school, score) / data["n"])[school] - slope * deviation
+    se = np.sqrt(left @ left / (len(score) - 161) / (deviation @ deviation))
+    assert value(numbers, "fe") == pytest.approx(slope)
+    assert value(numbers, "fe-se") == pytest.approx(se)
+    # The same slope as that of the model with the schools' mean status.
+    assert value(numbers, "within") == pytest.approx(slope, abs=0.002)
+    assert value(numbers, "varying") > slope + 0.1
+
+
+def test_the_sector_and_some_schools_are_not_determined(numbers, data):
+    columns = np.column_stack([np.eye(160), data["x"]])
+    assert (value(numbers, "columns"), value(numbers, "rank")) == (161, 160)
+    _, _, directions = np.linalg.svd(columns)
+    assert np.abs(columns @ directions[-1]).max() < 1e-9
+    free = np.abs(directions[-1]) > 1e-9
+    assert (free[:160] == data["x"]).all() and free[160]
+
+
+def test_slope_of_means_and_robust_error_of_status(numbers, data):
+    n, school, score = data["n"], data["school"], data["score"]
+    between = np.bincount(school, data["ses"][:, 2]) / n
+    found = stats.linregress(between, np.bincount(school, score) / n)
+    assert value(numbers, "means-ses") == pytest.approx(found.slope)
+    assert value(numbers, "means-ses-se") == pytest.approx(found.stderr)
+    ses = data["ses"][:, 1] + data["ses"][:, 2]
+    d = ses - ses.mean()
+    left = score - score.mean() - value(numbers, "ses-ols") * d
+    robust = np.sqrt((np.bincount(school, d * left) ** 2).sum()) / (d @ d)
+    assert value(numbers, "ses-robust-se") == pytest.approx(robust, rel=1e-6)
+
+
+def test_naive_errors_of_the_pilot_and_of_ten_times_the_students(numbers):
+    tau, sigma = value(numbers, "tau-mean"), value(numbers, "sigma-mean")
+    for key, N in [("pilot", 800), ("students", 8000)]:
+        se = np.sqrt(4 * (tau**2 + sigma**2) / N)
+        assert value(numbers, f"money-{key}-se") == pytest.approx(se, rel=0.03)
 
 
 def test_the_schools_that_reach_their_sector_are_counted_right(numbers, data):

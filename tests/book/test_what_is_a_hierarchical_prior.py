@@ -144,3 +144,94 @@ def test_hyperpriors(numbers, data):
     }.items():
         fit = exact.normal_hierarchy(*data, tau_prior=prior)
         assert numbers[key]["value"] == pytest.approx(float(fit.mean("theta")[0]))
+
+
+def test_the_advice_with_the_recommended_prior(numbers, data):
+    fit = exact.normal_hierarchy(*data, tau_prior=stats.halfnorm(scale=10))
+    draws = fit.sample(200_000, np.random.default_rng(6))["theta"].to_numpy()[:, 0]
+    assert numbers["hp-hn10-over-28"]["value"] == pytest.approx(
+        100 * (draws > 28).mean(), abs=0.15
+    )
+    assert numbers["hp-theta-A-short"]["value"] == numbers["hp-theta-A"]["value"]
+    assert numbers["hp-theta-sd-A-short"]["value"] == numbers["hp-theta-sd-A"]["value"]
+
+
+def test_shortest_interval_begins_at_zero(numbers, posterior):
+    assert numbers["hp-tau-hdi"]["value"] == pytest.approx(
+        float(posterior.quantile("tau", 0.95)), abs=0.05
+    )
+    tau = np.linspace(0, 30, 301)
+    assert np.diff(posterior.density("tau", tau)).max() < 0
+
+
+def test_range_of_eight_normal_draws(numbers):
+    draws = np.random.default_rng(7).standard_normal((200_000, 8))
+    assert numbers["hp-range"]["value"] == pytest.approx(
+        np.ptp(draws, axis=1).mean(), abs=0.01
+    )
+
+
+def test_widths_move_a_more_than_hyperpriors_do(numbers):
+    value = {key: record["value"] for key, record in numbers.items()}
+    width = value["hp-a-tau-20"] - value["hp-a-tau-5"]
+    hyper = value["hp-hn20-a"] - value["hp-hn5-a"]
+    assert width > 4 * hyper > 0
+    assert value["hp-hn1-a"] < value["hp-hn5-a"]
+    assert value["hp-a-tau-5"] < value["hp-a-tau-10"] < value["hp-a-tau-20"]
+    assert value["hp-c-tau-5"] > value["hp-c-tau-10"] > value["hp-c-tau-20"]
+    assert value["hp-sd-b-tau-0"] < value["hp-sd-b-tau-10"] < value["hp-sd-b-tau-100"]
+
+
+def test_what_is_told_of_a_falling_c(numbers, data):
+    """Who turns back, in which order, and what precision does, near and far."""
+    y, sigma = data
+    turn = {name: numbers[f"hp-turn-{name}"]["value"] for name in "GAHBD"}
+    assert turn["A"] > turn["G"] > turn["H"] > turn["B"] > turn["D"] > -56
+    for key, at in [("near", -3), ("far", -40)]:
+        for error in (16, 2):
+            lower, errors = y.copy(), sigma.copy()
+            lower[2], errors[2] = at, error
+            mean = exact.normal_hierarchy(lower, errors).mean("theta").values
+            for name in "AEFGH":
+                glued = numbers[f"hp-{key}-{name}-{error}"]["value"]
+                assert glued == pytest.approx(mean["ABCDEFGH".index(name)])
+    value = {key: record["value"] for key, record in numbers.items()}
+    for name in "AEFGH":
+        assert value[f"hp-near-{name}-2"] < value[f"hp-near-{name}-16"]
+    for name in "AGH":
+        assert value[f"hp-far-{name}-2"] > value[f"hp-far-{name}-16"]
+    for name in "EF":
+        assert value[f"hp-far-{name}-2"] < value[f"hp-far-{name}-16"]
+
+
+def test_freedom_can_exceed_the_number_of_groups(numbers, data):
+    y, sigma = data
+    for at in (71, 500):
+        raised = y.copy()
+        raised[0] = at
+        sd = exact.normal_hierarchy(raised, sigma).sd("theta").values
+        assert numbers[f"hp-p-eff-{at}"]["value"] == pytest.approx(
+            np.sum(sd**2 / sigma**2)
+        )
+        assert numbers[f"hp-p-eff-{at}"]["value"] < 8
+    assert numbers["hp-p-eff-over"]["value"] > 8
+    assert numbers["hp-b-lost"]["value"] < numbers["hp-b-gain"]["value"]
+
+
+def test_the_third_part_is_large_where_the_sd_of_a_is_largest(numbers, data):
+    """By draws: the variance of A's mean given tau, over the posterior of tau."""
+    y, sigma = data
+    raised = y.copy()
+    raised[0] = numbers["hp-sd-a-max-at"]["value"]
+    fit = exact.normal_hierarchy(raised, sigma)
+    tau = fit.sample(40_000, np.random.default_rng(8))["tau"].to_numpy()
+    w = 1 / (sigma**2 + tau[:, None] ** 2)
+    mu = (w @ raised) / w.sum(axis=1)
+    B = sigma[0] ** 2 * w[:, 0]
+    mean = (1 - B) * raised[0] + B * mu
+    share = 100 * mean.var() / float(fit.sd("theta")[0]) ** 2
+    assert numbers["hp-third-71"]["value"] == pytest.approx(share, abs=1.5)
+    low, high = np.quantile(tau, [0.05, 0.95])
+    assert numbers["hp-tau-71-low"]["value"] == pytest.approx(low, abs=0.5)
+    assert numbers["hp-tau-71-high"]["value"] == pytest.approx(high, abs=1)
+    assert numbers["hp-sd-a-max"]["value"] > sigma[0]

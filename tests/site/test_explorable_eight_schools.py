@@ -195,7 +195,7 @@ def test_a_finger_moves_a_school_and_not_the_page(browser, server):
 
 
 def test_what_the_chapter_says_of_a_falling_c():
-    """Who turns back first, who goes on, and what precision does."""
+    """Who turns back first, and who goes on, as far as the slider goes."""
     falling = np.arange(Y[2], -101, -1)  # as far as the slider goes
     y = np.tile(Y, (len(falling), 1))
     y[:, 2] = falling
@@ -204,9 +204,3 @@ def test_what_the_chapter_says_of_a_falling_c():
     assert min(turns["A"], turns["G"]) > max(turns[s] for s in "BDH")
     assert min(turns[s] for s in "BDH") > falling[-1]
     assert turns["E"] == turns["F"] == falling[-1]
-    precise = exact.normal_hierarchy(y, changed(se={2: 5})[1])
-    precise = precise.mean("theta").values
-    drop, precise_drop = (m[0] - m.min(axis=0) for m in (mean, precise))
-    others = np.arange(8) != 2
-    assert (precise_drop < drop)[others].all()
-    assert (falling[precise.argmin(axis=0)] > -10)[[0, 1, 3, 6, 7]].all()
