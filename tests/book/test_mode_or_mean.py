@@ -224,18 +224,16 @@ def test_sds_with_a_plugged_in_tau(numbers, flat):
     assert value(numbers, "mm-chung-high") == pytest.approx((sd / full).max(), abs=1e-3)
 
 
-@pytest.mark.parametrize(("key", "k"), [("low", 0.25), ("half", 0.5), ("high", 4)])
+@pytest.mark.parametrize(("key", "k"), [("half", 0.5), ("high", 4)])
 def test_mode_follows_prior_and_data_alike_and_the_mean_does_not(numbers, key, k):
     deviations = Y.mean() + k * (Y - Y.mean())
     for what, y, scale in (("prior", Y, 20 * k), ("data", deviations, 20)):
-        if key != "low":
-            mode = abs(noncentered_mode(y, scale=scale)[1])
-            assert value(numbers, f"mm-mode-{what}-{key}") == pytest.approx(
-                mode, abs=0.02
-            )
-            fit = exact.normal_hierarchy(y, SE, tau_prior=stats.halfnorm(scale=scale))
-            mean = value(numbers, f"mm-mean-{what}-{key}")
-            assert mean == pytest.approx(fit.mean("tau"))
+        mode = abs(noncentered_mode(y, scale=scale)[1])
+        found = value(numbers, f"mm-mode-{what}-{key}")
+        assert found == pytest.approx(mode, abs=0.02)
+        fit = exact.normal_hierarchy(y, SE, tau_prior=stats.halfnorm(scale=scale))
+        mean = value(numbers, f"mm-mean-{what}-{key}")
+        assert mean == pytest.approx(fit.mean("tau"))
     if key == "high":
         assert value(numbers, "mm-mean-data-high") > 3 * value(
             numbers, "mm-mean-prior-high"
