@@ -201,13 +201,13 @@ def test_a_correlation_lets_basements_speak(value, radon, slopes):
 
 
 def test_the_single_wide_prior_struggles_and_the_hierarchical_does_not(value, by_name):
-    assert value("tp-work-single-1") > 30
+    assert value("tp-work-single-1") > 1.5 * value("tp-work-hier-1")
     assert value("tp-work-single-1") > 3 * value("tp-work-single-10")
     assert value("tp-work-single-10") > 10 * value("tp-work-single-100")
     assert value("tp-work-single-100") < 1
     # "hyperpriors just as wide": nearly as good at any width.
     for s in (1, 100):
-        assert value(f"tp-work-hier-{s}") > 15
+        assert value(f"tp-work-hier-{s}") > 5
     assert value("tp-steps-single-100") > 8 * value("tp-steps-single-1")
     assert value("tp-steps-hier-100") < 2 * value("tp-steps-hier-1")
     assert value("tp-struggle-depth") >= 8
@@ -231,6 +231,8 @@ def test_the_struggle_needs_sparse_data_and_a_wide_prior(value):
     for n in (1, 5):
         assert value(f"tp-sim-s-{n}-1") > 10 * value(f"tp-sim-s-{n}-100")
     assert value("tp-sim-s-100-1") < 3 * value("tp-sim-s-100-100")
+    # "where nothing is open, the single prior is the cheaper one"
+    assert value("tp-sim-s-100-100") > 2 * value("tp-sim-h-100-100")
     # The hierarchy's own limit, and where it ends.
     assert value("tp-sim-h-1-1") > 10 * value("tp-sim-h-1-100")
     assert value("tp-sim-h-5-1") < 5 * value("tp-sim-h-5-100")
