@@ -242,8 +242,18 @@ def test_own_sds_diverge_and_uncentred_years_are_hard_for_both(value):
     assert value("tp-sds-s-divergences") > 20 and value("tp-sds-s-rhat") > 1.01
     assert value("tp-sds-h-divergences") == 0
     assert value("tp-sds-s-rhat") > value("tp-sds-h-rhat")
-    assert value("tp-raw-h-ess") < value("tp-raw-s-ess") < value("tp-centred-s-ess")
-    assert value("tp-centred-h-ess") > 10 * value("tp-raw-h-ess")
+    assert value("tp-sds-h-ess") > 3 * value("tp-sds-s-ess")
+    for prior in "sh":
+        raw, centred = (
+            {what: value(f"tp-{years}-{prior}-{what}") for what in ("ess", "steps")}
+            for years in ("raw", "centred")
+        )
+        assert raw["steps"] > 5 * centred["steps"]
+        assert raw["ess"] < centred["ess"] / 2
+    assert value("tp-raw-h-ess") < value("tp-raw-s-ess")
+    # With centred years nothing diverges.
+    assert value("tp-centred-s-divergences") == value("tp-centred-h-divergences") == 0
+    assert value("tp-raw-h-rhat") > 1.01
 
 
 # ------------------------------------------------------------------------- scores
@@ -353,6 +363,7 @@ def test_more_groups_are_better(value):
     assert value("tp-risk-3-zero") > value("tp-risk-8-zero") > value("tp-risk-30-zero")
     assert value("tp-risk-3-one") > value("tp-risk-8-one") > value("tp-risk-30-one")
     assert value("tp-cross-3") > value("tp-cross-8") > value("tp-cross-30") > 1
+    assert value("tp-risk-30-zero") < value("tp-fixed-zero") < value("tp-risk-3-zero")
     assert value("tp-cross-flat") == pytest.approx(
         optimize.brentq(lambda t: 0.25 + 0.25 * t**2 - 1, 0, 9)
     )
