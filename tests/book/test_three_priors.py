@@ -238,24 +238,6 @@ def test_the_struggle_needs_sparse_data_and_a_wide_prior(value):
     assert value("tp-sim-h-5-1") < 5 * value("tp-sim-h-5-100")
 
 
-def test_own_sds_diverge_and_uncentred_years_are_hard_for_both(value):
-    assert value("tp-sds-s-divergences") > 20 and value("tp-sds-s-rhat") > 1.01
-    assert value("tp-sds-h-divergences") == 0
-    assert value("tp-sds-s-rhat") > value("tp-sds-h-rhat")
-    assert value("tp-sds-h-ess") > 3 * value("tp-sds-s-ess")
-    for prior in "sh":
-        raw, centred = (
-            {what: value(f"tp-{years}-{prior}-{what}") for what in ("ess", "steps")}
-            for years in ("raw", "centred")
-        )
-        assert raw["steps"] > 5 * centred["steps"]
-        assert raw["ess"] < centred["ess"] / 2
-    assert value("tp-raw-h-ess") < value("tp-raw-s-ess")
-    # With centred years nothing diverges.
-    assert value("tp-centred-s-divergences") == value("tp-centred-h-divergences") == 0
-    assert value("tp-raw-h-rhat") > 1.01
-
-
 # ------------------------------------------------------------------------- scores
 
 
