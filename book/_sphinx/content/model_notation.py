@@ -13,12 +13,13 @@ GREEK = set(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho "
     "sigma tau upsilon phi chi psi omega".split()
 )
+#: Names in code of letters that have a longer name.
+SHORT = {"eps": "epsilon"}
 #: Distributions with a notation of their own on the page of notation.
 NAMES = {
     "Normal": r"\mathrm{N}",
     "HalfNormal": r"\text{half-normal}",
     "HalfCauchy": r"\text{half-Cauchy}",
-    "StudentT": r"t",
 }
 FUNCTIONS = {"exp": r"\exp", "log": r"\log", "invlogit": r"\operatorname{logit}^{-1}"}
 #: How tightly an operator binds, and how it is written.
@@ -40,6 +41,7 @@ def notation(model: ast.With) -> str:
             continue
         name, dims = named(value), _keyword(value, "dims")
         plate = [dims] if isinstance(dims, str) else list(dims or ())
+        plate = [rf"\text{{{dim}}}" for dim in plate]
         plates |= dict.fromkeys(filter(None, (name, target)), plate)
         lines.append(_line(name, value, plates))
     return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
@@ -86,7 +88,13 @@ def _line(name: str, call: ast.Call, plates) -> str:
     if kind == "Potential":
         return rf"\log p &\mathrel{{+}}= {given[0]}"
     if kind in ("Flat", "HalfFlat"):
-        return rf"p({left}) &\propto 1" + (r",\ > 0" if kind == "HalfFlat" else "")
+        positive = rf",\quad {left} > 0" if kind == "HalfFlat" else ""
+        return rf"p({left}) &\propto 1{positive}"
+    if kind == "StudentT" and len(call.args) == 1:
+        # As on the page of notation, whatever the order of the arguments.
+        of = {k.arg: expression(k.value, plates) for k in call.keywords}
+        nu, location, scale = of["nu"], of.get("mu", "0"), of.get("sigma", "1")
+        return rf"{left} &\sim t_{{{nu}}}({location}, {scale})"
     distribution = NAMES.get(kind, rf"\operatorname{{{kind}}}")
     return rf"{left} &\sim {distribution}({', '.join(given)})"
 
@@ -98,13 +106,13 @@ def symbol(name: str, plates=()) -> str:
         below = [_letters(" ".join(rest))]
     else:
         first, below = " ".join([first, *rest]), []
-    below += [rf"\text{{{dim}}}" for dim in (plates[name] if name in plates else ())]
+    below += plates[name] if name in plates else []
     return _letters(first) + (f"_{{{','.join(below)}}}" if below else "")
 
 
 def _letters(word: str) -> str:
-    if word in GREEK:
-        return f"\\{word}"
+    if SHORT.get(word, word) in GREEK:
+        return f"\\{SHORT.get(word, word)}"
     return word if len(word) == 1 else rf"\text{{{word}}}"
 
 
@@ -135,7 +143,7 @@ def expression(node: ast.expr, plates, binds: int = 0) -> str:
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Name):
         if isinstance(node.value, ast.Name):
             index = node.slice.id.removesuffix("_idx")
-            place = {node.value.id: [f"{index}[i]"]}
+            place = {node.value.id: [rf"\text{{{index}}}[i]"]}
             return symbol(node.value.id, place)
     if isinstance(node, ast.Call):
         function = ast.unparse(node.func).split(".")[-1]
