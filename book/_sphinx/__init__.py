@@ -15,6 +15,7 @@ from _sphinx.content import (
     gated_exercises,
     lists,
     mathematics,
+    models,
     term_index,
 )
 from _sphinx.downloads import notebooks, offline_archive, print_builder
@@ -33,6 +34,7 @@ PARTS = (
     gated_exercises,  # forget the exercises of a page that is read again
     data_cards,  # {data-cards}: a section for each data set
     fits_table,  # {fits-table}: a row for each fit, from the executed chapters
+    models,  # {models}: a section for each model, from the executed chapters
     explorable,  # {explorable}: an interactive figure, with its data
     lists,  # {list-of}: the figures and exercises of the book
     term_index,  # lead each entry of the index to the section it stands in

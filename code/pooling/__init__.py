@@ -14,7 +14,15 @@ _ATTRIBUTES = {
     "diagnose": "diagnostics",
     "glue": "_glue",
 }
-_MODULES = ("datasets", "diagnostics", "exact", "exercises", "plots", "simulate")
+_MODULES = (
+    "datasets",
+    "diagnostics",
+    "exact",
+    "exercises",
+    "models",
+    "plots",
+    "simulate",
+)
 
 __all__ = sorted([*_ATTRIBUTES, *_MODULES])
 

@@ -9,3 +9,5 @@ FIT = "pooling.fit"
 GLUED = PREFIX + "vnd.pooling.glue+json"
 #: The answers of an exercise, from `pooling.exercises.expect`.
 EXERCISE = PREFIX + "vnd.pooling.exercise+json"
+#: A model, from `pooling.models.describe`.
+MODEL = PREFIX + "vnd.pooling.model+json"

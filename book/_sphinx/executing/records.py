@@ -49,6 +49,11 @@ def exercises(notebook) -> dict[str, dict]:
     return {record["label"]: record for record in found}
 
 
+def models(notebook) -> list[dict]:
+    """The records of `pooling.models.describe`, in the order of the chapter."""
+    return _data(notebook, _records.MODEL)
+
+
 def _data(notebook, kind: str) -> list[dict]:
     found = (output.get("data", {}).get(kind) for output in _outputs(notebook))
     return [record for record in found if record]

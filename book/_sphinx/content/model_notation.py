@@ -1,0 +1,167 @@
+"""Write the body of a PyMC model in the notation of statistics.
+
+``theta = pm.Normal("theta", mu, tau, dims="school")`` becomes
+``\\theta_{\\text{school}} \\sim \\mathrm{N}(\\mu, \\tau)``: the formula says what the
+code beside it says, since it is made of it.
+"""
+
+from __future__ import annotations
+
+import ast
+
+GREEK = set(
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho "
+    "sigma tau upsilon phi chi psi omega".split()
+)
+#: Names in code of letters that have a longer name.
+SHORT = {"eps": "epsilon"}
+#: Distributions with a notation of their own on the page of notation.
+NAMES = {
+    "Normal": r"\mathrm{N}",
+    "HalfNormal": r"\text{half-normal}",
+    "HalfCauchy": r"\text{half-Cauchy}",
+}
+FUNCTIONS = {"exp": r"\exp", "log": r"\log", "invlogit": r"\operatorname{logit}^{-1}"}
+#: How tightly an operator binds, and how it is written.
+OPERATORS = {ast.Add: (1, " + "), ast.Sub: (1, " - "), ast.Mult: (2, r"\,")}
+
+
+def notation(model: ast.With) -> str:
+    """One aligned line for each variable of a model, and for each name in between."""
+    lines, plates, renamed = [], {}, {}
+    for statement in model.body:
+        value = getattr(statement, "value", None)
+        if not isinstance(statement, (ast.Assign, ast.Expr)) or value is None:
+            continue
+        target = statement.targets[0].id if _has_name(statement) else None
+        if named(value) is None:
+            if target and not _samples(value):
+                right = expression(value, plates)
+                lines.append(rf"{symbol(target, plates)} &= {right}")
+            continue
+        name, dims = named(value), _keyword(value, "dims")
+        plate = [dims] if isinstance(dims, str) else list(dims or ())
+        plate = [rf"\text{{{dim}}}" for dim in plate]
+        plates |= dict.fromkeys(filter(None, (name, target)), plate)
+        lines.append(_line(name, _Rename(renamed).visit(value), plates))
+        if target:
+            renamed[target] = name
+    return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+
+class _Rename(ast.NodeTransformer):
+    """Give the variables of a model the names that they have in the model."""
+
+    def __init__(self, renamed: dict[str, str]):
+        self.renamed = renamed
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:  # noqa: N802 (ast's own name)
+        return ast.Name(self.renamed.get(node.id, node.id), node.ctx)
+
+
+def _has_name(statement) -> bool:
+    targets = getattr(statement, "targets", [None])
+    return isinstance(targets[0], ast.Name)
+
+
+def named(value: ast.expr) -> str | None:
+    """The name that a call such as ``pm.Normal("mu", 0, 1)`` gives its variable."""
+    called = isinstance(value, ast.Call) and ast.unparse(value.func).startswith("pm.")
+    first = value.args[0] if called and value.args else None
+    if isinstance(first, ast.Constant) and isinstance(first.value, str):
+        return first.value
+    return None
+
+
+def _samples(value: ast.expr) -> bool:
+    """Whether this is no part of the model, but draws from it."""
+    calls = (node for node in ast.walk(value) if isinstance(node, ast.Call))
+    return any(
+        ast.unparse(call.func).startswith(("pm.sample", "pm.find_MAP", "pm.fit"))
+        for call in calls
+    )
+
+
+def _keyword(call: ast.Call, name: str):
+    found = next((k.value for k in call.keywords if k.arg == name), None)
+    return None if found is None else ast.literal_eval(found)
+
+
+def _line(name: str, call: ast.Call, plates) -> str:
+    kind, left = call.func.attr, symbol(name, plates)
+    given = [expression(one, plates) for one in call.args[1:]]
+    given += [
+        rf"{symbol(k.arg)} = {expression(k.value, plates)}"
+        for k in call.keywords
+        if k.arg not in ("dims", "observed", "shape", "total_size")
+    ]
+    if kind in ("Deterministic", "Data", "MutableData", "ConstantData"):
+        return rf"{left} &= {given[0]}"
+    if kind == "Potential":
+        return rf"\log p &\mathrel{{+}}= {given[0]}"
+    if kind in ("Flat", "HalfFlat"):
+        positive = rf",\quad {left} > 0" if kind == "HalfFlat" else ""
+        return rf"p({left}) &\propto 1{positive}"
+    if kind == "StudentT" and len(call.args) == 1:
+        # As on the page of notation, whatever the order of the arguments.
+        of = {k.arg: expression(k.value, plates) for k in call.keywords}
+        nu, location, scale = of["nu"], of.get("mu", "0"), of.get("sigma", "1")
+        return rf"{left} &\sim t_{{{nu}}}({location}, {scale})"
+    distribution = NAMES.get(kind, rf"\operatorname{{{kind}}}")
+    return rf"{left} &\sim {distribution}({', '.join(given)})"
+
+
+def symbol(name: str, plates=()) -> str:
+    """A variable with what its name and its plates say below the line."""
+    first, *rest = name.split("_")
+    if rest and (first in GREEK or len(first) == 1):
+        below = [_letters(" ".join(rest))]
+    else:
+        first, below = " ".join([first, *rest]), []
+    below += plates[name] if name in plates else []
+    return _letters(first) + (f"_{{{','.join(below)}}}" if below else "")
+
+
+def _letters(word: str) -> str:
+    if SHORT.get(word, word) in GREEK:
+        return f"\\{SHORT.get(word, word)}"
+    return word if len(word) == 1 else rf"\text{{{word}}}"
+
+
+def expression(node: ast.expr, plates, binds: int = 0) -> str:
+    """An expression in LaTeX; what has no notation of its own stays code."""
+    if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
+        tight, sign = OPERATORS[type(node.op)]
+        # What is subtracted keeps its brackets.
+        right = tight + isinstance(node.op, ast.Sub)
+        left = expression(node.left, plates, tight)
+        right = expression(node.right, plates, right)
+        sign = r" \cdot " if sign == r"\," and right[0].isdigit() else sign
+        written = left + sign + right
+        return rf"({written})" if tight < binds else written
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+        above = expression(node.left, plates, 2)
+        below = expression(node.right, plates, 3)
+        return f"{above} / {below}" if binds < 3 else f"({above} / {below})"
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+        base = expression(node.left, plates, 4)
+        return f"{base}^{{{expression(node.right, plates)}}}"
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return "-" + expression(node.operand, plates, 2)
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.Name):
+        return symbol(node.id, plates)
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Name):
+        if isinstance(node.value, ast.Name):
+            index = node.slice.id.removesuffix("_idx")
+            place = {node.value.id: [rf"\text{{{index}}}[i]"]}
+            return symbol(node.value.id, place)
+    if isinstance(node, ast.Call):
+        function = ast.unparse(node.func).split(".")[-1]
+        given = [expression(one, plates) for one in node.args]
+        if function == "sqrt":
+            return rf"\sqrt{{{given[0]}}}"
+        written = FUNCTIONS.get(function, rf"\operatorname{{{function}}}")
+        return rf"{written}({', '.join(given)})"
+    return rf"\texttt{{{ast.unparse(node).replace('_', r'\_')}}}"
