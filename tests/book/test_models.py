@@ -17,7 +17,7 @@ from pooling import datasets
 NOTEBOOKS = chapters.notebooks()
 SITE = Path(os.environ.get("BOOK_SITE") or chapters.ROOT / "_build" / "html")
 READING = "the models of eight schools in the chapter on the funnel, with another prior"
-WIDTHS = "one of many fits of a function's model, whose priors have a width that is data"
+WIDTHS = "one of many fits of a model whose priors have a width that is data"
 #: Fits whose model is not listed, by page and name, and why.
 EXCEPTIONS = {
     ("book/open-questions/three-priors", "struggling"): WIDTHS,
