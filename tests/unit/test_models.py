@@ -228,6 +228,10 @@ def written(body: str) -> str:
             'pm.Binomial("y", n, pm.math.invlogit(eta))',
             r"y &\sim \operatorname{Binomial}(n, \operatorname{logit}^{-1}(\eta))",
         ),
+        (
+            'df = pm.Gamma("nu", 2, 0.1)\npm.StudentT("z", nu=df, mu=0)',
+            r"z &\sim t_{\nu}(0, 1)",
+        ),
         ('pm.HalfCauchy("eps", 5)', r"\epsilon &\sim \text{half-Cauchy}(5)"),
         (
             'pm.Gamma("nu", alpha=2, beta=0.1)',

@@ -28,7 +28,7 @@ OPERATORS = {ast.Add: (1, " + "), ast.Sub: (1, " - "), ast.Mult: (2, r"\,")}
 
 def notation(model: ast.With) -> str:
     """One aligned line for each variable of a model, and for each name in between."""
-    lines, plates = [], {}
+    lines, plates, renamed = [], {}, {}
     for statement in model.body:
         value = getattr(statement, "value", None)
         if not isinstance(statement, (ast.Assign, ast.Expr)) or value is None:
@@ -43,8 +43,20 @@ def notation(model: ast.With) -> str:
         plate = [dims] if isinstance(dims, str) else list(dims or ())
         plate = [rf"\text{{{dim}}}" for dim in plate]
         plates |= dict.fromkeys(filter(None, (name, target)), plate)
-        lines.append(_line(name, value, plates))
+        lines.append(_line(name, _Rename(renamed).visit(value), plates))
+        if target:
+            renamed[target] = name
     return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+
+class _Rename(ast.NodeTransformer):
+    """Give the variables of a model the names that they have in the model."""
+
+    def __init__(self, renamed: dict[str, str]):
+        self.renamed = renamed
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:  # noqa: N802 (ast's own name)
+        return ast.Name(self.renamed.get(node.id, node.id), node.ctx)
 
 
 def _has_name(statement) -> bool:

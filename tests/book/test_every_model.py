@@ -84,16 +84,20 @@ def form(variables: list[dict]) -> str:
     """What a model's variables say of its parameterisation.
 
     A group effect with unknown parents is centered; one that is computed from another
-    effect of the same groups is not.
+    effect of the same groups is not, whatever that one depends on.
     """
     by_name = {one["name"]: one for one in variables}
-    forms = set()
+    forms, standardised = set(), set()
+    for one in variables:
+        if one["plate"] and one["kind"] == "deterministic":
+            standardised |= set(one["parents"])
     for one in variables:
         parents = [by_name[name] for name in one["parents"]]
         if not one["plate"] or one["kind"] not in ("free", "deterministic"):
             continue
-        if one["kind"] == "free" and any(p["kind"] == "free" for p in parents):
-            forms.add("centered")
+        if one["kind"] == "free" and one["name"] not in standardised:
+            if any(p["kind"] == "free" for p in parents):
+                forms.add("centered")
         if one["kind"] == "deterministic" and any(
             p["kind"] == "free" and p["plate"] == one["plate"] for p in parents
         ):
