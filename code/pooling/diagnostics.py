@@ -201,7 +201,9 @@ def diagnose(idata, *, name: str | None = None) -> Diagnosis:
         and not statistics["ebfmi"] >= THRESHOLDS.ebfmi,
         "finite": not finite,
     }
-    attrs = groups["posterior"].attrs
+    # nutpie by itself leaves its name with the statistics, PyMC with the draws.
+    attrs = {**getattr(groups.get("sample_stats"), "attrs", {}),
+             **groups["posterior"].attrs}
     seconds = attrs.get("sampling_time")
     return Diagnosis(
         name=name,

@@ -229,8 +229,7 @@ def written(body: str) -> str:
             r"y &\sim \operatorname{Binomial}(n, \operatorname{logit}^{-1}(\eta))",
         ),
         (
-            'nu_learned = pm.Gamma("nu", 2, 0.1)\n'
-            'pm.StudentT("z", nu=nu_learned, mu=0)',
+            'df = pm.Gamma("nu", 2, 0.1)\npm.StudentT("z", nu=df, mu=0)',
             r"z &\sim t_{\nu}(0, 1)",
         ),
         ('pm.HalfCauchy("eps", 5)', r"\epsilon &\sim \text{half-Cauchy}(5)"),
