@@ -17,6 +17,8 @@ SITE = Path(os.environ.get("BOOK_SITE") or chapters.ROOT / "_build" / "html")
 #: What draws a posterior, and what says whether it may be used.
 SAMPLERS = ("pm.sample", "pm.sample_smc", "pm.fit", "nutpie.sample")
 CHECK = "pooling.check"
+#: A search over many fits measures them, and draws conclusions from how they fail.
+MEASURE = "pooling.diagnose"
 
 
 def short(page: str) -> str:
@@ -24,13 +26,13 @@ def short(page: str) -> str:
 
 
 def unchecked(notebook) -> list[str]:
-    """The cells that draw and are not checked there or in the next cell."""
+    """The cells that draw and are neither measured nor checked, there or next."""
     cells = chapters.code_cells(notebook)
     return [
         cell.source
         for cell, after in zip(cells, [*cells[1:], None])
         if chapters.calls(cell, *SAMPLERS)
-        and not chapters.calls(cell, CHECK)
+        and not chapters.calls(cell, CHECK, MEASURE)
         and not (after and chapters.calls(after, CHECK))
     ]
 
