@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 import sys
 
 import nbformat
 import pytest
 
+from _sphinx.downloads.notebooks import expressions
 import chapters
 
 NOTEBOOKS = chapters.notebooks()
@@ -243,3 +245,14 @@ def test_the_cells_on_the_page_need_none_that_is_left_out(page):
         needed = read & left_out - bound - shown
         assert not needed, f"{page}.md: bound in a removed cell alone: {needed}"
         shown |= bound
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_an_answer_is_computed_from_what_the_page_shows(page):
+    """The notebook with solutions has the expression and no cell that was removed."""
+    shown = set().union(*(names(cell)[0] for cell in code(page) if not hidden(cell)))
+    for label, answers in expressions(chapters.read(page)).items():
+        for name, expression in answers.items():
+            bound, read = names(nbformat.v4.new_code_cell(f"({expression})"))
+            unknown = read - bound - shown - set(dir(builtins))
+            assert not unknown, f"{page}.md, {label}, {name}: {unknown}"

@@ -20,7 +20,7 @@ FIGURE = "eight-schools"
 GROUND = "getComputedStyle(document.body).backgroundColor"
 LIGHT, DARK = "rgb(254, 253, 251)", "rgb(20, 23, 28)"
 #: Seconds in which a chapter's cells have to run, on a busy machine too.
-RUN = 240
+RUN = 480
 
 
 @pytest.fixture(scope="module")
