@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import numbers
-import sys
 
 from pooling import _records
 
@@ -52,17 +51,13 @@ def glue(key: str, value, fmt: str = ".2f", *, mcse=None) -> None:
         if mcse < 0:
             raise ValueError(f"mcse must not be negative; got {mcse}")
 
-    shell = sys.modules.get("IPython")
-    if shell is None or shell.get_ipython() is None:
-        return
-    shell.display.display(
+    _records.leave(
         {
             # Quoted, since myst-nb evaluates the text: 2.80 would become 2.8.
             _records.PREFIX + "text/plain": repr(text),
             RECORD: {"key": key, "value": number, "text": text, "mcse": mcse},
         },
         metadata={"scrapbook": {"name": key, "mime_prefix": _records.PREFIX}},
-        raw=True,
     )
 
 

@@ -256,7 +256,7 @@ def check(idata, expect=None, *, allow=None, name: str | None = None) -> None:
     expected, allowed = _known("expect", expect), _known("allow", allow)
     if allowed and not expected:
         raise ValueError("allow goes with expect: say which failures the fit must show")
-    diagnosis = diagnose(idata, name=name or _name_of(idata, sys._getframe(1)))
+    diagnosis = diagnose(idata, name=name or _records.name_of(idata, sys._getframe(1)))
     found = set(diagnosis.failures)
     label = f"{diagnosis.name}: " if diagnosis.name else ""
 
@@ -346,15 +346,6 @@ def _thinned(stats: xr.Dataset) -> bool:
     return bool(np.median(np.diff(stats.get_index("draw"))) > 1)
 
 
-def _name_of(idata, frame) -> str | None:
-    """What the caller's namespace calls this object."""
-    for namespace in (frame.f_locals, frame.f_globals):
-        for name, value in namespace.items():
-            if value is idata and not name.startswith("_"):
-                return name
-    return None
-
-
 def _percent(share: float) -> str:
     """A share of draws in words: none of them, fewer than 1%, or a whole per cent."""
     if share == 0:
@@ -375,10 +366,5 @@ def _show(diagnosis: Diagnosis, expected, allowed, label: str) -> None:
         "allow": sorted(allowed),
         "thresholds": THRESHOLDS._asdict(),
     }
-    shell = sys.modules.get("IPython")
-    if shell is None or shell.get_ipython() is None:
+    if not _records.leave({"text/plain": line}, metadata={RECORD: record}):
         print(line)
-        return
-    shell.display.display(
-        {"text/plain": line}, metadata={RECORD: record}, raw=True
-    )

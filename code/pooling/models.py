@@ -15,10 +15,8 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
-from pymc.model_graph import ModelGraph, NodeType, get_node_type
 
 from pooling import _records
-from pooling.diagnostics import _name_of
 from pooling.plots import COLORS, spread_labels
 
 __all__ = ["describe", "draw", "variables"]
@@ -30,12 +28,13 @@ PARAMETERISATIONS = (
     "marginal",
     "not applicable",
 )
+#: By the names of PyMC's types of nodes.
 _KINDS = {
-    NodeType.FREE_RV: "free",
-    NodeType.OBSERVED_RV: "observed",
-    NodeType.DETERMINISTIC: "deterministic",
-    NodeType.DATA: "data",
-    NodeType.POTENTIAL: "potential",
+    "FREE_RV": "free",
+    "OBSERVED_RV": "observed",
+    "DETERMINISTIC": "deterministic",
+    "DATA": "data",
+    "POTENTIAL": "potential",
 }
 
 
@@ -81,7 +80,7 @@ def describe(
             f"parameterisation must be one of {', '.join(PARAMETERISATIONS)}; "
             f"got {parameterisation!r}"
         )
-    name = name or _name_of(model, sys._getframe(1))
+    name = name or _records.name_of(model, sys._getframe(1))
     if name is None:
         raise ValueError("name must say what the chapter calls the model; found none")
     record = {
@@ -92,10 +91,7 @@ def describe(
         "fits": [fits] if isinstance(fits, str) else list(fits),
         "variables": variables(model),
     }
-    shell = sys.modules.get("IPython")
-    if shell is None or shell.get_ipython() is None:
-        return
-    shell.display.display({_records.MODEL: record}, raw=True)
+    _records.leave({_records.MODEL: record})
 
 
 def variables(model) -> list[dict]:
@@ -130,6 +126,9 @@ def variables(model) -> list[dict]:
     >>> effect["plate"], effect["parents"]
     ([['school', 2]], ['mu'])
     """
+    # Only here: the drawing of a record does without PyMC.
+    from pymc.model_graph import ModelGraph, get_node_type
+
     if not model.basic_RVs:
         raise ValueError("model must have a random variable, but has none")
     graph = ModelGraph(model)
@@ -139,7 +138,7 @@ def variables(model) -> list[dict]:
     names = [name for name in graph.vars_to_plot() if name not in observed]
     found = []
     for name in names:
-        variable, kind = model[name], _KINDS[get_node_type(name, model)]
+        variable, kind = model[name], _KINDS[get_node_type(name, model).name]
         random = kind in ("free", "observed")
         found.append({
             "name": name,
@@ -148,7 +147,8 @@ def variables(model) -> list[dict]:
             "plate": _plate(model, variable),
             "parents": [p for p in names if p in graph.get_parent_names(variable)],
         })
-    return sorted(found, key=lambda one: _depth(one, {v["name"]: v for v in found}))
+    by_name = {one["name"]: one for one in found}
+    return sorted(found, key=lambda one: _depth(one, by_name))
 
 
 def _distribution(variable) -> str:

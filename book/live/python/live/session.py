@@ -338,12 +338,12 @@ class Progress:
 
 def adapt_pooling(pooling, session: Session) -> None:
     """Report an unsound fit without stopping: with few draws, many fits are unsound."""
-    from pooling import diagnostics
+    from pooling import _records, diagnostics
 
     original = diagnostics.check
 
     def check(idata, expect=None, *, name=None):
-        name = name or diagnostics._name_of(idata, sys._getframe(1))
+        name = name or _records.name_of(idata, sys._getframe(1))
         try:
             original(idata, expect, name=name)
         except diagnostics.UnsoundFit as error:
