@@ -20,6 +20,11 @@ def digest(contents: Mapping[str, bytes]) -> str:
     return whole.hexdigest()[:16]
 
 
+def is_made_of(file: Path, record: Path, made_of: str) -> bool:
+    """Whether a file is there, and its record names what it would be made of again."""
+    return file.exists() and record.exists() and record.read_text() == made_of
+
+
 def write_zip(archive: Path, contents: Mapping[str, bytes]) -> None:
     """Write an archive, in the order of the names, which depends on nothing else."""
     with zipfile.ZipFile(archive, "w") as made:

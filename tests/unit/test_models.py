@@ -315,10 +315,19 @@ def test_a_drawing_is_told_in_words(record):
 
 def test_a_drawing_is_written_where_the_site_finds_it(record, tmp_path):
     app = SimpleNamespace(outdir=tmp_path / "html")
-    env = SimpleNamespace(app=app, srcdir=tmp_path)
+    config = SimpleNamespace(nb_execution_cache_path="cache/one")
+    env = SimpleNamespace(app=app, srcdir=tmp_path, config=config)
     address = directive.Models.drawing(SimpleNamespace(env=env), record)
     assert address == "/models/model-one-mean-known-sd.svg"
-    assert "<svg" in (tmp_path / address[1:]).read_text(encoding="utf-8")
+    file = tmp_path / address[1:]
+    assert "<svg" in file.read_text(encoding="utf-8")
+    # It is drawn again when the module has changed, and not before.
+    file.write_text("kept", encoding="utf-8")
+    directive.Models.drawing(SimpleNamespace(env=env), record)
+    assert file.read_text(encoding="utf-8") == "kept"
+    config.nb_execution_cache_path = "cache/other"
+    directive.Models.drawing(SimpleNamespace(env=env), record)
+    assert "<svg" in file.read_text(encoding="utf-8")
 
 
 def test_records_are_read_from_an_executed_chapter(record):

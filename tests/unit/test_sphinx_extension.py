@@ -1,8 +1,10 @@
 """The book's Sphinx extensions, each on its own."""
 
 import json
+import os
 from pathlib import Path
 import re
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -448,3 +450,16 @@ def test_only_cells_that_show_their_code_are_live():
     assert note.astext() == (
         '<script type="application/json" data-live>{"draws": 500}</script>'
     )
+
+
+def test_a_build_that_runs_nothing_imports_no_library_of_the_chapters():
+    heavy = {"arviz", "matplotlib", "pandas", "pymc", "scipy"}
+    code = f"import _sphinx, sys; print(*{heavy!r} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "book")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == []

@@ -7,10 +7,10 @@ chapters, and of the code there that defines each model.
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 
 from docutils import nodes
-from matplotlib import style
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -20,7 +20,7 @@ from _sphinx.contents import chapters
 from _sphinx.events import depend_on_all_pages
 from _sphinx.executing import records
 from _sphinx.executing.parallel import executed
-from pooling import models, plots
+from _sphinx.files import digest, is_made_of
 
 #: Where the drawings are written, below the folder of the build.
 FOLDER = "models"
@@ -34,9 +34,13 @@ class Models(SphinxDirective):
         found = []
         for docname in chapters(self.env):
             notebook = executed(self.env, docname)
-            for record in records.models(notebook) if notebook else []:
-                fits = {fit["name"]: fit for fit in records.fits(notebook)}
-                found.append((docname, record, definition(notebook, record), fits))
+            if notebook is None:
+                continue
+            fits = {fit["name"]: fit for fit in records.fits(notebook)}
+            found += [
+                (docname, record, definition(notebook, record), fits)
+                for record in records.models(notebook)
+            ]
         titles = [record["title"] for _, record, _, _ in found]
         if twice := sorted({title for title in titles if titles.count(title) > 1}):
             raise self.error(f"two models of the book have the title {twice[0]!r}")
@@ -54,13 +58,23 @@ class Models(SphinxDirective):
         return section
 
     def drawing(self, record: dict) -> str:
-        """Write the drawing of a model; its address, seen from the source folder."""
+        """Draw a model, unless it is drawn; the address from the source folder."""
         folder = Path(self.env.app.outdir).parent / FOLDER
         folder.mkdir(exist_ok=True)
-        file = folder / f"{label(record)}.svg"
-        with style.context("pooling.book"):
-            svg = plots.svg(models.draw(record["variables"]))
-        file.write_text(svg, encoding="utf-8")
+        file, variables = folder / f"{label(record)}.svg", record["variables"]
+        # The name of the chapters' cache says what the module is like that draws.
+        module = Path(self.env.config.nb_execution_cache_path).name
+        made_of = digest({module: json.dumps(variables).encode()})
+        if not is_made_of(file, file.with_suffix(".digest"), made_of):
+            # Only here: a build without a new model does without Matplotlib.
+            from matplotlib import style
+
+            from pooling import models, plots
+
+            with style.context("pooling.book"):
+                svg = plots.svg(models.draw(variables))
+            file.write_text(svg, encoding="utf-8")
+            file.with_suffix(".digest").write_text(made_of)
         return "/" + file.relative_to(self.env.srcdir).as_posix()
 
 

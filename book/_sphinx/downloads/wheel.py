@@ -10,7 +10,7 @@ import sys
 from tempfile import TemporaryDirectory
 
 from _sphinx.executing import chapter_cache
-from _sphinx.files import digest
+from _sphinx.files import digest, is_made_of
 
 #: What a wheel is made of, seen from the top of the repository.
 PARTS = ("pyproject.toml", "README.md", "LICENSE", ".ci/backend.py", "code", "data")
@@ -35,7 +35,7 @@ def build(root: Path, answers: dict, folder: Path) -> None:
     content[ANSWERS] = text.encode()
     made_of = digest(content)
     record = folder.parent.parent / chapter_cache.FOLDER / "wheel.digest"
-    if (folder / NAME).exists() and record.exists() and record.read_text() == made_of:
+    if is_made_of(folder / NAME, record, made_of):
         return
     with TemporaryDirectory() as copy:
         for name, data in content.items():
