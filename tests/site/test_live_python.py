@@ -71,10 +71,7 @@ def first_start(browser, live):
         told[cdn.trouble] = page.evaluate(START), page.evaluate("runtime.state")
     cdn.trouble = None
     press(page, "Run cell 1")
-    page.get_by_text("Python can run here").wait_for()
-    offer = page.locator(".live-choices button").first
-    offered = offer.inner_text()
-    offer.click()
+    offered = agree(page)
     ran = page.locator(".live-heard", has_text="Cell 1 has run")
     ran.wait_for(state="attached")
     page.wait_for_function(HAS_IMAGE)
@@ -115,7 +112,6 @@ def visit(browser, kept, live):
         return page
 
     yield visit
-    cdn.trouble = None
     for page, context, outside in opened:
         page.close()
         if context:
@@ -350,10 +346,13 @@ def press(page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
 
 
-def agree(page) -> None:
-    """Agree to the download, where the page asks for it."""
+def agree(page) -> str:
+    """Agree to the download, where the page asks for it, and return what it offers."""
     page.get_by_text("Python can run here").wait_for()
-    page.locator(".live-choices button").first.click()
+    offer = page.locator(".live-choices button").first
+    offered = offer.inner_text()
+    offer.click()
+    return offered
 
 
 def test_without_a_network_the_page_says_so_and_stays(visit):
