@@ -6,6 +6,7 @@ from pathlib import Path
 import re
 import zipfile
 
+from playwright.sync_api import expect
 import pytest
 
 from _sphinx.downloads import offline_archive
@@ -139,11 +140,16 @@ def test_search_finds_from_a_file(visit, stick):
 
 
 def test_a_copy_button_copies_from_a_file(visit):
+    """Or it selects the code, where the browser gives no file the clipboard."""
     with visit() as each:
         page = each.open(CHAPTER)
         cell = page.locator("div.cell_input:visible").first
         cell.hover()
-        cell.locator("button.copybtn").click()
+        button = cell.locator("button.copybtn")
+        button.click()
+        expect(button).to_have_text(re.compile("Copied|Press Ctrl-C"))
+        if button.text_content() == "Press Ctrl-C":
+            page.keyboard.press("Control+c")
         field = "document.body.append(Object.assign(document.createElement('textarea'),"
         page.evaluate(f"{field} {{ id: 'paste' }}))")
         page.locator("#paste").focus()
