@@ -36,7 +36,8 @@ pdf: book .venv/test-installed
 	$(BIN)/jupyter-book build . -W --keep-going -n -q
 
 # Files of tests run side by side, one a core, in the order of tests/conftest.py.
-PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder \
+	--durations=25
 
 check: book .venv/test-installed
 	$(PYTEST) tests/unit tests/book
