@@ -7,7 +7,7 @@ models; :func:`draw` draws a model's graph without Graphviz.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import sys
 
 from matplotlib import patches
@@ -15,6 +15,9 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
+import numpy as np
+import pandas as pd
+import xarray as xr
 
 from pooling import _records
 from pooling.plots import COLORS, spread_labels
@@ -80,18 +83,42 @@ def describe(
             f"parameterisation must be one of {', '.join(PARAMETERISATIONS)}; "
             f"got {parameterisation!r}"
         )
-    name = name or _records.name_of(model, sys._getframe(1))
+    frame = sys._getframe(1)
+    name = name or _records.name_of(model, frame)
     if name is None:
         raise ValueError("name must say what the chapter calls the model; found none")
+    nodes = variables(model)
     record = {
         "name": name,
         "title": title,
         "data": data,
         "parameterisation": parameterisation,
         "fits": [fits] if isinstance(fits, str) else list(fits),
-        "variables": variables(model),
+        "variables": nodes,
+        "indexes": _indexes({**frame.f_globals, **frame.f_locals}, nodes),
     }
     _records.leave({_records.MODEL: record})
+
+
+def _indexes(namespace: Mapping, nodes: list[dict]) -> dict[str, str | None]:
+    """The dimension of each table of numbers that a model of these variables may use.
+
+    A table belongs to the only dimension of its length; None is one without a name,
+    that of observations.
+    """
+    lengths: dict[int, set] = {}
+    for one in nodes:
+        if len(one["plate"]) == 1:
+            ((dim, length),) = one["plate"]
+            lengths.setdefault(length, set()).add(dim)
+    found = {}
+    for name, value in namespace.items():
+        if name.startswith("_") or len(shape := _shape(value)) != 1:
+            continue
+        dims = lengths.get(shape[0], ())
+        if len(dims) == 1:
+            (found[name],) = dims
+    return found
 
 
 def variables(model) -> list[dict]:
@@ -157,6 +184,12 @@ def _distribution(variable) -> str:
     return {"InvGamma": "InverseGamma"}.get(name, name)
 
 
+def _shape(value) -> tuple:
+    """The shape of a table of numbers; nothing else has one."""
+    tables = np.ndarray, pd.Series, xr.DataArray
+    return value.shape if isinstance(value, tables) else ()
+
+
 def _plate(model, variable) -> list[list]:
     """The name, or None, and the length of each dimension of a variable.
 
@@ -165,8 +198,9 @@ def _plate(model, variable) -> list[list]:
     dims = model.named_vars_to_dims.get(variable.name)
     if dims is not None:
         return [[dim, int(model.dim_lengths[dim].eval())] for dim in dims]
-    if variable in model.observed_RVs:
-        return [[None, n] for n in model.rvs_to_values[variable].shape.eval().tolist()]
+    table = model.rvs_to_values.get(variable, variable)
+    if variable in model.observed_RVs or variable in model.data_vars:
+        return [[None, n] for n in table.shape.eval().tolist()]
     return [[None, n] for n in variable.type.shape]
 
 

@@ -136,7 +136,37 @@ def test_a_model_is_recorded(displayed):
         "parameterisation": "centered",
         "fits": ["idata"],
         "variables": models.variables(radon_model),
+        "indexes": {"COUNTY": "house"},
     }
+
+
+def test_a_table_has_the_dimension_of_its_length(displayed):
+    with pm.Model(coords={"school": ["A", "B", "C"]}) as model:
+        theta = pm.Normal("theta", 0, 1, dims="school")
+        pm.Normal("y", theta[np.repeat([0, 1, 2], 2)], 1, observed=np.zeros(6))
+    se, floor, other = np.ones(3), np.ones(6), np.ones(4)  # noqa: F841
+    pooling.models.describe(model, "Three schools")
+    record = displayed[0]["data"][_records.MODEL]
+    found = record["indexes"]
+    assert found["se"] == "school" and found["floor"] is None
+    assert "other" not in found and "theta" not in found
+
+
+def test_a_table_that_fits_two_dimensions_has_none(displayed):
+    with pm.Model(coords={"school": ["A", "B"], "year": [1, 2]}) as model:
+        pm.Normal("theta", 0, 1, dims="school")
+        pm.Normal("phi", 0, 1, dims="year")
+    se = np.ones(2)  # noqa: F841
+    pooling.models.describe(model, "Two")
+    assert "se" not in displayed[0]["data"][_records.MODEL]["indexes"]
+
+
+def test_the_size_of_a_table_without_dims_is_known():
+    with pm.Model() as model:
+        x = pm.Data("x", np.zeros(6))
+        pm.Normal("y", x, 1, observed=np.zeros(6))
+    found = {one["name"]: one["plate"] for one in models.variables(model)}
+    assert found == {"x": [[None, 6]], "y": [[None, 6]]}
 
 
 @pytest.mark.parametrize(
@@ -259,6 +289,20 @@ def test_a_formula_has_a_line_for_each_variable_and_none_for_a_fit():
     assert found.count(r"\sim") == 2 and found.count(r"\\") == 1
 
 
+def test_a_table_stands_with_the_index_that_it_has():
+    body = (
+        'theta = pm.Normal("theta", mu, tau, dims="school")\n'
+        'pm.Normal("y", theta + 2 * se, 1, dims="school", observed=y)\n'
+        'pm.Normal("z", theta[school] * x, 1, observed=z)'
+    )
+    indented = "\n".join("    " + line for line in body.splitlines())
+    (model,) = ast.parse(f"with pm.Model() as m:\n{indented}").body
+    seen = {"name": "z", "kind": "observed", "plate": [[None, 6]]}
+    found = model_notation.notation(model, [seen], {"se": "school", "x": None})
+    assert r"\theta_{\text{school}} + 2\,\text{se}_{\text{school}}" in found
+    assert r"z_{i} &\sim" in found and r"\theta_{\text{school}[i]}\,x_{i}" in found
+
+
 # The directive
 
 
@@ -270,7 +314,7 @@ def record():
     return {
         "name": "one", "title": "One mean, known sd", "data": "radon",
         "parameterisation": "centered", "fits": ["idata"],
-        "variables": models.variables(centered()),
+        "variables": models.variables(centered()), "indexes": {},
     }
 
 
@@ -282,6 +326,8 @@ def chapter(*sources):
 def test_the_code_of_a_model_is_found_by_its_name(record):
     notebook = chapter("import pymc as pm", f"x = 1\n{CODE}\n\nlast = 2")
     assert directive.definition(notebook, record) == CODE
+    sampled = CODE + "\n    idata = pm.sample(\n        random_seed=1)"
+    assert directive.definition(chapter(sampled), record) == CODE
     with pytest.raises(LookupError, match="as other"):
         directive.definition(notebook, record | {"name": "other"})
 

@@ -26,27 +26,52 @@ FUNCTIONS = {"exp": r"\exp", "log": r"\log", "invlogit": r"\operatorname{logit}^
 OPERATORS = {ast.Add: (1, " + "), ast.Sub: (1, " - "), ast.Mult: (2, r"\,")}
 
 
-def notation(model: ast.With) -> str:
-    """One aligned line for each variable of a model, and for each name in between."""
-    lines, plates, renamed = [], {}, {}
+def notation(model: ast.With, variables=(), indexes=()) -> str:
+    """One aligned line for each variable of a model, and for each name in between.
+
+    Parameters
+    ----------
+    model : ast.With
+        The statement that defines it.
+    variables : list of dict
+        The model's variables, as in `pooling.models.variables`.
+    indexes : dict
+        The dimensions of tables that the code names, as `pooling.models.describe`
+        records them; None is that of observations without a name.
+    """
+    lines, renamed = [], {}
+    plates = {name: [_index(dim)] for name, dim in dict(indexes).items()}
+    # What the model observes, without dims, is numbered.
+    unnamed = {
+        one["name"]: [_index(None)] * len(one["plate"])
+        for one in variables
+        if one["kind"] in ("observed", "data")
+        and all(dim is None for dim, _ in one["plate"])
+    }
     for statement in model.body:
         value = getattr(statement, "value", None)
         if not isinstance(statement, (ast.Assign, ast.Expr)) or value is None:
             continue
         target = statement.targets[0].id if _has_name(statement) else None
         if named(value) is None:
-            if target and not _samples(value):
+            if target and not samples(statement):
                 right = expression(value, plates)
+                plates.pop(target, None)
                 lines.append(rf"{symbol(target, plates)} &= {right}")
             continue
         name, dims = named(value), _keyword(value, "dims")
         plate = [dims] if isinstance(dims, str) else list(dims or ())
-        plate = [rf"\text{{{dim}}}" for dim in plate]
+        plate = [_index(dim) for dim in plate] or unnamed.get(name, [])
         plates |= dict.fromkeys(filter(None, (name, target)), plate)
         lines.append(_line(name, _Rename(renamed).visit(value), plates))
         if target:
             renamed[target] = name
     return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+
+def _index(dim: str | None) -> str:
+    """How a dimension stands below the line."""
+    return rf"\text{{{dim}}}" if dim else "i"
 
 
 class _Rename(ast.NodeTransformer):
@@ -73,9 +98,9 @@ def named(value: ast.expr) -> str | None:
     return None
 
 
-def _samples(value: ast.expr) -> bool:
-    """Whether this is no part of the model, but draws from it."""
-    calls = (node for node in ast.walk(value) if isinstance(node, ast.Call))
+def samples(statement: ast.stmt) -> bool:
+    """Whether a statement is no part of the model, but draws from it."""
+    calls = (node for node in ast.walk(statement) if isinstance(node, ast.Call))
     return any(
         ast.unparse(call.func).startswith(("pm.sample", "pm.find_MAP", "pm.fit"))
         for call in calls

@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from _sphinx.content import data_cards
-from _sphinx.content.model_notation import notation
+from _sphinx.content.model_notation import notation, samples
 from _sphinx.contents import chapters
 from _sphinx.events import depend_on_all_pages
 from _sphinx.executing import records
@@ -85,7 +85,7 @@ def label(record: dict) -> str:
 
 
 def definition(notebook, record: dict) -> str:
-    """The code that defines a model, as it stands in its chapter.
+    """The code that defines a model, as in its chapter; what samples it is left out.
 
     Raises
     ------
@@ -102,8 +102,12 @@ def definition(notebook, record: dict) -> str:
                 and ast.unparse(item.context_expr).startswith("pm.Model")
                 for item in node.items
             ):
-                lines = cell.source.splitlines()[node.lineno - 1 : node.end_lineno]
-                return "\n".join(lines)
+                lines = range(node.lineno, node.end_lineno + 1)
+                for statement in filter(samples, node.body):
+                    own = range(statement.lineno, statement.end_lineno + 1)
+                    lines = [line for line in lines if line not in own]
+                source = cell.source.splitlines()
+                return "\n".join(source[line - 1] for line in lines).rstrip()
     raise LookupError(
         f"no cell defines the model {record['title']!r}: it must say "
         f"`with pm.Model(...) as {record['name']}:`"
@@ -140,7 +144,7 @@ def body(docname: str, record: dict, code: str, fits: dict[str, dict]) -> str:
     (model,) = ast.parse(code).body
     return "\n\n".join([
         " ".join(filter(None, about)),
-        f"$$\n{notation(model)}\n$$",
+        f"$$\n{notation(model, record['variables'], record['indexes'])}\n$$",
         f"```python\n{code}\n```",
     ])
 
@@ -161,12 +165,15 @@ def alternative(record: dict) -> str:
     said = [f"Graph of the model {record['title']}."]
     for one in record["variables"]:
         what = one["distribution"] or one["kind"]
-        plate = " by ".join(name or str(n) for name, n in one["plate"])
+        plate = [
+            f"one for each {name}" if name else f"{n} values"
+            for name, n in one["plate"]
+        ]
         parents = " and ".join(one["parents"])
         said.append(
             f"{one['name']}: {what}"
             + (", observed" if one["kind"] == "observed" else "")
-            + (f", one for each {plate}" if plate else "")
+            + "".join(f", {words}" for words in plate)
             + (f", depends on {parents}" if parents else "")
             + "."
         )
