@@ -489,3 +489,15 @@ def test_monte_carlo_errors_are_the_largest(numbers):
     assert value(numbers, "mm-more-error") >= max(taus)
     effects = [numbers[f"mm-rmse-{key}"]["mcse"] for key in ("joint", "none", "mean")]
     assert value(numbers, "mm-rmse-error") >= max(effects)
+
+
+@pytest.mark.parametrize("scale", [5, 20, 80, np.inf])
+def test_the_centered_climb_has_nowhere_to_stay(scale):
+    """For these data the centered profile falls everywhere, with each prior."""
+    taus = np.geomspace(1e-2, 300, 20_000)
+    weight = 1 / (SE**2 + taus[:, None] ** 2)
+    estimates = datasets.load_eight_schools()["effect"].to_numpy()
+    mu = (weight @ estimates) / weight.sum(1)
+    misfit = (weight * (estimates - mu[:, None]) ** 2).sum(1)
+    profile = -misfit / 2 - (taus / scale) ** 2 / 2 - 8 * np.log(taus)
+    assert (np.diff(profile) < 0).all()
