@@ -447,3 +447,22 @@ def test_every_fit_is_sound(fits):
     records = fits(CHAPTER)
     assert [record["name"] for record in records] == ["null", "by_sector"]
     assert all(not record["failures"] and not record["expect"] for record in records)
+
+
+def test_a_coin_for_each_student_leaves_the_naive_error_right(numbers, close):
+    # The halves of a school are then unequal by about the square root of its size,
+    # which lets in as much of tau² as the formula counts.
+    close(numbers["students-coin-ratio"], 1.0)
+
+
+def test_the_smallest_school_is_shrunk_by_its_factor(numbers, data, close):
+    n, score, school = data["n"], data["score"], data["school"]
+    tau, sigma = value(numbers, "null-tau-mean"), value(numbers, "null-sigma-mean")
+    j = n.argmin()
+    share = sigma**2 / (sigma**2 + n[j] * tau**2)
+    mean = score[school == j].mean()
+    assert value(numbers, "small-b") == pytest.approx(share, abs=1e-9)
+    assert value(numbers, "small-mean") == pytest.approx(mean)
+    mu = value(numbers, "null-mu-mean")
+    # B varies over the posterior, which moves the mean by less than a tenth.
+    close(numbers["students-small-post"], mean + share * (mu - mean), rounding=0.1)

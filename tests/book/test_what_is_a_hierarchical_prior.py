@@ -235,3 +235,22 @@ def test_the_third_part_is_large_where_the_sd_of_a_is_largest(numbers, data):
     assert numbers["hp-tau-71-low"]["value"] == pytest.approx(low, abs=0.5)
     assert numbers["hp-tau-71-high"]["value"] == pytest.approx(high, abs=1)
     assert numbers["hp-sd-a-max"]["value"] > sigma[0]
+
+
+def test_school_a_is_worked_out_for_one_tau(numbers, data):
+    y, sigma = data
+    weight = 1 / (sigma**2 + 100)
+    mu = weight @ y / weight.sum()
+    share = 225 / 325
+    assert numbers["hp-b-a-10"]["value"] == pytest.approx(share)
+    assert numbers["hp-mu-10"]["value"] == pytest.approx(mu)
+    assert numbers["hp-a-tau-10"]["value"] == pytest.approx(28 + share * (mu - 28))
+
+
+def test_effective_number_approaches_the_number_of_groups_from_below(numbers, data):
+    y, sigma = data
+    for estimate in (71, 500):
+        raised = np.append(estimate, y[1:])
+        sd = exact.normal_hierarchy(raised, sigma).sd("theta").values
+        found = numbers[f"hp-p-eff-{estimate}"]["value"]
+        assert found == pytest.approx(np.sum(sd**2 / sigma**2)) and found < 8
