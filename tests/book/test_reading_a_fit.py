@@ -13,6 +13,8 @@ PAGE = "book/reference/reading-a-fit"
 #: The sections that chapters link to.
 ANCHORS = {
     "reading-a-fit",
+    "reading-what-a-sampler-does",
+    "reading-the-line",
     "reading-two-fits",
     "reading-traces-and-ranks",
     "reading-r-hat",
@@ -80,6 +82,7 @@ def test_the_bad_fit_fails_and_the_good_one_does_not(records):
     assert not records["good"]["failures"]
     assert {"divergences", "ess"} <= set(records["bad"]["failures"])
     assert {"ess", "ebfmi"} <= set(records["careful"]["failures"])
+    assert set(records["plain"]["failures"]) <= {"divergences"}
 
 
 def test_the_numbers_are_those_of_the_records(numbers, records):
@@ -100,8 +103,18 @@ def test_the_numbers_are_those_of_the_records(numbers, records):
         ("ebfmi", "ebfmi"),
         ("div", "divergences"),
     ):
-        value = numbers[f"read-careful-{key}"]["value"]
-        assert value == pytest.approx(records["careful"][field])
+        for name in ("careful", "plain"):
+            value = numbers[f"read-{name}-{key}"]["value"]
+            assert value == pytest.approx(records[name][field])
+
+
+def test_each_change_alone_does_what_is_told(numbers, tau):
+    value = {key: record["value"] for key, record in numbers.items()}
+    shares = [value[f"read-{name}-small"] for name in ("bad", "careful", "plain")]
+    assert shares[0] < 5 and shares[0] < shares[1] < tau["small"] + 2
+    assert shares[2] == pytest.approx(tau["small"], abs=3)
+    assert value["read-careful-bulk"] < value["read-bad-bulk"] < value["read-plain-bulk"]
+    assert value["read-careful-ebfmi"] < value["read-bad-ebfmi"]
 
 
 def test_the_limits_are_those_of_the_checks(numbers):
@@ -132,4 +145,4 @@ def test_every_section_has_its_anchor():
 
 def test_the_page_is_short():
     words = sum(len(chapters.prose(t).split()) for t in chapters.texts(PAGE))
-    assert words <= 1800
+    assert words <= 2200
