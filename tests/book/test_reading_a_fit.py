@@ -82,7 +82,6 @@ def test_the_bad_fit_fails_and_the_good_one_does_not(records):
     assert not records["good"]["failures"]
     assert {"divergences", "ess"} <= set(records["bad"]["failures"])
     assert {"ess", "ebfmi"} <= set(records["careful"]["failures"])
-    assert set(records["plain"]["failures"]) <= {"divergences"}
 
 
 def test_the_numbers_are_those_of_the_records(numbers, records):
@@ -103,17 +102,16 @@ def test_the_numbers_are_those_of_the_records(numbers, records):
         ("ebfmi", "ebfmi"),
         ("div", "divergences"),
     ):
-        for name in ("careful", "plain"):
-            value = numbers[f"read-{name}-{key}"]["value"]
-            assert value == pytest.approx(records[name][field])
+        value = numbers[f"read-careful-{key}"]["value"]
+        assert value == pytest.approx(records["careful"][field])
 
 
-def test_each_change_alone_does_what_is_told(numbers, tau):
+def test_shorter_steps_alone_reach_the_neck_and_are_not_enough(numbers, tau):
     value = {key: record["value"] for key, record in numbers.items()}
-    shares = [value[f"read-{name}-small"] for name in ("bad", "careful", "plain")]
-    assert shares[0] < 5 and shares[0] < shares[1] < tau["small"] + 2
-    assert shares[2] == pytest.approx(tau["small"], abs=3)
-    assert value["read-careful-bulk"] < value["read-bad-bulk"] < value["read-plain-bulk"]
+    assert value["read-bad-small"] < 5
+    assert value["read-bad-small"] < value["read-careful-small"] < tau["small"] + 3
+    limit = diagnostics.THRESHOLDS.ess
+    assert max(value["read-careful-bulk"], value["read-bad-bulk"]) < limit
     assert value["read-careful-ebfmi"] < value["read-bad-ebfmi"]
 
 
@@ -145,4 +143,4 @@ def test_every_section_has_its_anchor():
 
 def test_the_page_is_short():
     words = sum(len(chapters.prose(t).split()) for t in chapters.texts(PAGE))
-    assert words <= 2200
+    assert words <= 2300
