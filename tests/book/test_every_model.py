@@ -130,6 +130,6 @@ def test_a_section_has_formula_code_graph_and_link(found, sections):
         assert code in section.select_one("pre").get_text(), what
         assert section.select_one("img")["alt"] == directive.alternative(record), what
         links = [link["href"] for link in section.select("a[href]")]
-        assert any(page.removeprefix("book/") in link for link in links), what
+        assert any(page.split("/")[-1] in link for link in links), what
         for name in record["fits"]:
             assert name in section.get_text(), what
