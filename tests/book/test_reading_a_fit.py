@@ -24,6 +24,7 @@ ANCHORS = {
     "reading-e-bfmi",
     "reading-tree-depth",
     "reading-shorter-steps",
+    "shorter-steps-do-not-mend-this-fit",  # an address that was promised
     "reading-what-to-do",
     "reading-decision",
 }
