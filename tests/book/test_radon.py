@@ -191,18 +191,44 @@ def test_counties_are_compared_as_told(numbers):
     value = {key: record["value"] for key, record in numbers.items()}
     assert value["radon-scatter-few-partial"] < value["radon-scatter-many-partial"]
     assert value["radon-scatter-few-none"] > value["radon-scatter-many-none"]
-    radon = datasets.load_radon()
-    groups = radon.groupby("county", observed=True)
-    log_n, uranium = np.log(groups.size()), groups["log_uranium"].first()
-    assert value["radon-size-uranium"] == pytest.approx(
-        stats.pearsonr(log_n, uranium).statistic
+    # "most of the scatter": by the noise of few houses alone.
+    few = sizes()[sizes() <= 4]
+    assert value["radon-scatter-few-noise"] == pytest.approx(
+        SIGMA**2 * np.mean(1 / few), abs=0.003
     )
+    variance = value["radon-scatter-few-variance"]
+    assert variance == pytest.approx(value["radon-scatter-few-none"] ** 2)
+    assert value["radon-scatter-few-noise"] > variance / 2
     assert numbers["radon-worst-none"]["text"] == "Lac Qui Parle"
     assert value["radon-gain-lqp-none"] > 0
     # "about half", and "most": another shuffle moves these by a few points.
     assert 40 < value["radon-ahead-complete"] < 65
     assert 75 < value["radon-ahead-none"] < 95
-    assert value["radon-gain-st-louis-complete"] > value["radon-elpd-complete"] / 4
+    large = value["radon-gain-large-complete"]
+    assert value["radon-gain-st-louis-complete"] > large / 3
+    # "about one standard error", where counties are smaller.
+    assert 0.3 < value["radon-lead-2-complete"] < 1.8
+    assert 0.3 < value["radon-lead-5-complete"] < 1.8
+
+
+def test_the_exact_level_of_lac_qui_parle(numbers):
+    """By the conditional normal, averaged over draws of the two sds."""
+    value = {key: record["value"] for key, record in numbers.items()}
+    found = posterior()
+    level = float(found.mean("beta")[0] + found.mean("a").sel(county="Lac Qui Parle"))
+    assert value["radon-exact-lqp"] == pytest.approx(level, abs=1e-6)
+    assert value["radon-pci-exact"] == pytest.approx(np.exp(level) - 0.1, abs=1e-6)
+    draws = found.sample(200_000, np.random.default_rng(4))
+    level = draws["beta"][:, 0] + draws["a"].sel(county="Lac Qui Parle")
+    assert value["radon-exact-lqp-sd"] == pytest.approx(float(level.std()), abs=0.002)
+    half = (found.mean("sigma") / found.mean("tau")) ** 2
+    assert value["radon-weight-lqp"] == pytest.approx(100 * 2 / (2 + half), abs=0.1)
+
+
+def test_warnings_depend_on_the_cut(numbers):
+    value = {key: record["value"] for key, record in numbers.items()}
+    assert value["radon-warn-cut-partial"] < value["radon-warn-cut-none"] / 2
+    assert value["radon-warn-highest"] == pytest.approx(0.747, abs=0.02)
 
 
 def test_the_sd_of_no_pooling_is_that_of_its_posterior(numbers):
@@ -308,7 +334,6 @@ def test_zeros_are_as_rare_as_the_exact_posterior_says(numbers, close):
         chance.mean(),
         mcse_ref=chance.std() / len(chance) ** 0.5,
     )
-    assert numbers["radon-zeros-share"]["value"] < 3
 
 
 def test_noise_is_counted_twice_in_the_copies_of_no_pooling(numbers):
@@ -383,6 +408,9 @@ def test_at_equal_false_positives_pooling_finds_no_more(numbers):
     value = {key: record["value"] for key, record in numbers.items()}
     assert -8 < value["radon-power-gap-low"] < 0.5
     assert value["radon-power-gap-high"] < 3
+    # With the parameters known, no other rule can find more.
+    assert value["radon-power-gap-tau"] == 0.16
+    assert 0 < value["radon-power-known-there"] < 4
     assert value["radon-power-wrong-most"] < 9
     for place in ("lower", "mean", "higher"):
         none = numbers[f"radon-power-{place}-none-at-five"]["value"]
