@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from _sphinx.executing import records
+from built import SOURCES
 from pooling import datasets, exact
 from using_explorables import ready, said, settled, start, tab_to
 
@@ -225,9 +227,11 @@ def test_where_a_prior_lets_go_is_where_it_is_shown(window):
                 turns["hierarchy"], hardest(joint[:, 2], grid), atol=1
             )
             assert turns["normal"] == turns["flat"] == [None, None]
-        words = visit.page.locator("article").text_content()
-    at = f"{hardest(joint[:, 2], grid)[0]:.0f}".replace("-", "\u2212")
-    assert f"the hierarchy follows, later, at {at}." in " ".join(words.split())
+        printed = visit.page.locator(".pasted-text").all_text_contents()
+    chapter = records.executed(SOURCES, PAGE.removesuffix(".html"))
+    said_in_prose = records.glued(chapter)["ft-hardest-hierarchy"]
+    assert said_in_prose["value"] == hardest(joint[:, 2], grid)[0]
+    assert said_in_prose["text"] in printed
 
 
 def test_by_pointer(window):
