@@ -83,8 +83,18 @@ def test_noncentered_draws_agree_with_the_exact_posterior(
     close(numbers[drawn], numbers[computed]["value"])
 
 
-def test_mixed_draws_agree_with_the_exact_posterior(numbers, close):
-    close(numbers["fn-mix-sb-mean"], numbers["fn-ours-sb-mean"]["value"])
+@pytest.mark.parametrize("key", ["fn-s-sb-mean", "fn-mix-sb-mean"])
+def test_draws_under_scaled_priors_agree_with_the_exact_posterior(
+    numbers, close, key
+):
+    close(numbers[key], numbers["fn-ours-sb-mean"]["value"])
+
+
+def test_slopes_of_the_noncentered_runs_are_near_the_exact_ones(numbers):
+    """The worst of all counties and runs, in per cent of a posterior sd."""
+    assert numbers["fn-n-gap-high"]["value"] < 10
+    assert numbers["fn-n-sd-high"]["value"] < 10
+    assert numbers["fn-c-gap-high"]["value"] > numbers["fn-n-gap-high"]["value"]
 
 
 @pytest.mark.parametrize(
@@ -105,26 +115,51 @@ def test_sound_fits_of_the_experiment_agree_with_quadrature(
     assert numbers[f"fn-{fit}-exact-tau"]["value"] == pytest.approx(reference)
 
 
-@pytest.mark.parametrize("name", ["noncentered", "weak_n", "strong_c", "mixed"])
+@pytest.mark.parametrize(
+    "name", ["noncentered", "scaled", "weak_n", "strong_c", "mixed"]
+)
 def test_sound_fits_are_sound(records, name):
     assert records[name]["failures"] == records[name]["expect"] == []
 
 
-@pytest.mark.parametrize("name", ["centered", "careful"])
+@pytest.mark.parametrize(
+    "name", ["centered", "centered_pymc", "scaled_centered", "careful"]
+)
 def test_centered_radon_fails_with_or_without_divergences(records, name):
     assert {"rhat", "ess", "ebfmi"} <= set(records[name]["failures"])
     assert records[name]["ess_bulk_of"] == "sigma_b"
 
 
 def test_the_two_forms_fail_in_different_ways(records):
-    assert {"divergences", "ess"} <= set(records["weak_c"]["failures"])
-    assert set(records["strong_n"]["failures"]) == {"rhat", "ess"}
+    assert "divergences" in records["weak_c"]["failures"]
+    assert {"rhat"} <= set(records["strong_n"]["failures"]) <= {"rhat", "ess"}
+
+
+def test_both_samplers_were_tried(records):
+    assert records["centered"]["sampler"] == "nutpie"
+    assert records["centered_pymc"]["sampler"] == "pymc"
+
+
+def test_the_wall_of_all_slopes_is_nearer_than_that_of_one(numbers):
+    """To what chains reach: the median ratio over chains of both samplers."""
+    joint = numbers["fn-ratio-median"]["value"]
+    assert 0.5 < joint < 2
+    assert numbers["fn-single-median"]["value"] > 1.5 * joint
+
+
+def test_shorter_steps_move_the_wall_further_than_the_chains(numbers):
+    wall, reached = (
+        numbers[f"fn-t-{key}-before"]["value"] / numbers[f"fn-t-{key}-after"]["value"]
+        for key in ("wall", "min")
+    )
+    assert wall > reached
 
 
 def test_each_form_wins_where_the_chapter_says(numbers):
-    assert numbers["fn-weak-gain"]["value"] > 5
-    assert numbers["fn-strong-gain"]["value"] > 5
-    assert numbers["fn-n-rate"]["value"] > 3 * numbers["fn-c-rate"]["value"]
+    assert numbers["fn-weak-gain-low"]["value"] > 5
+    assert numbers["fn-strong-gain-low"]["value"] > 5
+    low, high = numbers["fn-n-rate-low"]["value"], numbers["fn-c-rate-high"]["value"]
+    assert low > 2 * high
 
 
 def test_old_priors_matter_with_four_counties_and_not_with_all(numbers):
