@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import arviz as az
 import numpy as np
@@ -369,3 +370,19 @@ def test_a_failed_check_leaves_no_record(displayed):
     with pytest.raises(pooling.UnsoundFit):
         pooling.check(fit(diverging=1))
     assert displayed == []
+
+
+def test_a_check_in_a_browser_takes_all_arguments_and_does_not_stop(
+    monkeypatch, capsys
+):
+    from live import session
+
+    for module in (pooling, diagnostics):
+        monkeypatch.setattr(module, "check", diagnostics.check)
+    session.adapt_pooling(pooling, SimpleNamespace(full=False))
+    idata = fit(mu=runaway, diverging=3)
+    pooling.check(idata, expect=["rhat", "ess"], allow="divergences")
+    assert capsys.readouterr().out.startswith("✗ idata")
+    pooling.check(idata, name="other")
+    told = capsys.readouterr().out
+    assert told.startswith("✗ other") and "With all draws it may differ." in told

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from contextlib import redirect_stderr, redirect_stdout
+import functools
 import gc
 import importlib
 import importlib.abc
@@ -342,13 +343,13 @@ def adapt_pooling(pooling, session: Session) -> None:
 
     original = diagnostics.check
 
-    def check(idata, expect=None, *, name=None):
+    @functools.wraps(original)
+    def check(idata, *arguments, name=None, **more):
         name = name or _records.name_of(idata, sys._getframe(1))
         try:
-            original(idata, expect, name=name)
+            original(idata, *arguments, name=name, **more)
         except diagnostics.UnsoundFit as error:
             few = "" if session.full else " With all draws it may differ."
             print(f"✗ {error}.{few}")
 
-    check.__doc__ = original.__doc__
     pooling.check = diagnostics.check = check
