@@ -333,11 +333,11 @@ def test_the_code_of_a_model_is_found_by_its_name(record):
 
 
 def test_a_section_says_what_a_record_holds(record):
-    fits = {"idata": {"expect": ["rhat"]}}
+    fits = {"idata": {"expect": ["rhat"], "failures": ["rhat", "ess"]}}
     text = directive.body("book/pooling/radon", record, CODE, fits)
     for part in (
         "{doc}`/book/pooling/radon`", "{ref}`data-radon`", "centered",
-        "`idata` (fails, as it should)", CODE, r"\mu &\sim \mathrm{N}(0, 1)",
+        "`idata` (fails as it should: rhat, ess)", CODE, r"\mu &\sim \mathrm{N}(0, 1)",
     ):
         assert part in text
     with pytest.raises(LookupError, match="idata"):

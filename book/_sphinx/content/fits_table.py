@@ -60,7 +60,6 @@ def table(fits: list[dict]) -> nodes.table:
 
 def cells(fit: dict) -> tuple[str, ...]:
     """The printed form of a record of `pooling.check`."""
-    failures = ", ".join(fit["failures"])
     return (
         fit["name"] or "—",
         fit["sampler"],
@@ -71,8 +70,16 @@ def cells(fit: dict) -> tuple[str, ...]:
         _or_dash(fit["divergences"], ","),
         _or_dash(fit["treedepth"], ".0%"),
         _or_dash(fit["ebfmi"], ".2f"),
-        f"fails as it should: {failures}" if fit["expect"] else "sound",
+        verdict(fit),
     )
+
+
+def verdict(fit: dict) -> str:
+    """Whether a fit is sound, and how it fails: as it should, or as it may."""
+    if not fit["failures"]:
+        return "sound"
+    whether = "should" if fit["expect"] else "may"
+    return f"fails as it {whether}: {', '.join(fit['failures'])}"
 
 
 def _or_dash(number: float | None, form: str) -> str:

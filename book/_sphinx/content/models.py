@@ -14,7 +14,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from _sphinx.content import data_cards
+from _sphinx.content import data_cards, fits_table
 from _sphinx.content.model_notation import notation, samples
 from _sphinx.contents import chapters
 from _sphinx.events import depend_on_all_pages
@@ -152,7 +152,7 @@ def body(docname: str, record: dict, code: str, fits: dict[str, dict]) -> str:
 def _verdict(fits: dict[str, dict], name: str) -> str:
     if name not in fits:
         raise LookupError(f"no fit is checked under the name {name!r}")
-    return "fails, as it should" if fits[name]["expect"] else "sound"
+    return fits_table.verdict(fits[name])
 
 
 def _data(record: dict) -> str:
