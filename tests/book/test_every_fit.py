@@ -116,8 +116,8 @@ def test_the_page_of_all_fits_lists_them_all(fits):
     listed = rows(page.read_text(encoding="utf-8"))
     assert [(r[0], r[2], r[3], r[6]) for r in listed] == expected
     verdicts = [row[-1] for row in listed]
-    failed = [bool(r["failures"]) for name in NOTEBOOKS for r in fits(short(name))]
-    assert [verdict != "sound" for verdict in verdicts] == failed
+    meant = [bool(r["expect"]) for name in NOTEBOOKS for r in fits(short(name))]
+    assert [verdict != "sound" for verdict in verdicts] == meant
 
 
 def test_the_book_has_fits_and_one_that_fails(fits):

@@ -75,11 +75,9 @@ def cells(fit: dict) -> tuple[str, ...]:
 
 
 def verdict(fit: dict) -> str:
-    """Whether a fit is sound, and how it fails: as it should, or as it may."""
-    if not fit["failures"]:
-        return "sound"
-    whether = "should" if fit["expect"] else "may"
-    return f"fails as it {whether}: {', '.join(fit['failures'])}"
+    """Whether a fit is sound, or how it fails as it should."""
+    failures = ", ".join(fit["failures"])
+    return f"fails as it should: {failures}" if fit["expect"] else "sound"
 
 
 def _or_dash(number: float | None, form: str) -> str:
