@@ -222,6 +222,9 @@ def test_sds_with_a_plugged_in_tau(numbers, flat):
     sd = np.sqrt(np.diag(np.linalg.inv(precision)))[1:]
     assert value(numbers, "mm-chung-low") == pytest.approx((sd / full).min(), abs=1e-3)
     assert value(numbers, "mm-chung-high") == pytest.approx((sd / full).max(), abs=1e-3)
+    # "for school A"; "in every school ... more than half of what the zero takes"
+    assert (sd / full).argmin() == 0
+    assert (full - sd < (full - pooled) / 2).all()
 
 
 @pytest.mark.parametrize(("key", "k"), [("half", 0.5), ("high", 4)])
