@@ -1,17 +1,23 @@
-"""Posteriors of small normal hierarchies by dense algebra and a tanh-sinh rule.
+"""Posteriors of small hierarchies by dense algebra and simple rules.
 
-Nothing of `pooling.exact` is used: the marginal likelihood of the data is the density
-of a multivariate normal with a dense covariance matrix, and tau (and sigma) are
-integrated over by a rule that is refined until nothing changes. The unit tests and
-``make soak`` hold the module to it.
+Nothing of `pooling.exact` is used. For normal hierarchies the marginal likelihood of
+the data is the density of a multivariate normal with a dense covariance matrix, and tau
+(and sigma) are integrated over by a tanh-sinh rule that is refined until nothing
+changes. For counts the likelihood is a product over single events, and the two
+hyperparameters are summed over on a grid. The unit tests and ``make soak`` hold the
+module to both.
 """
 
+from collections.abc import Callable
+import math
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special, stats
 
 STEPS = 0.1, 0.065, 0.043, 0.029, 0.019, 0.013
 FINER_STEPS = 0.009, 0.006, 0.004  # of a single integral, which is quick
+_FUNCTIONS = "cdf", "probability"  # what a grid of counts may be too coarse for
 
 
 class Problem(NamedTuple):
@@ -258,3 +264,158 @@ def gap(found, expected, scale):
     if not (np.isfinite(found).all() and np.isfinite(expected).all()):
         return np.inf
     return float(np.max(np.abs(found - expected) / scale))
+
+
+class Counts(NamedTuple):
+    """Counts of groups, with beta or gamma distributed proportions or rates."""
+
+    y: np.ndarray  # (J,)
+    size: np.ndarray  # (J,) trials or exposures
+    binomial: bool
+    log_prior: Callable  # of alpha and beta: their density, any constant included
+
+
+def counts_integrals(problem, points=(), new=(), names=("mu", "tau")):
+    """Means, sds and probabilities from a rule that is refined until nothing changes.
+
+    The plane is that of log(mu) and log(alpha), or of logit(mu) and log(alpha + beta),
+    and the rule the trapezoid one after a transformation by sinh.
+
+    Parameters
+    ----------
+    problem : Counts
+    points : array, shape (P,)
+        Where the distribution functions of theta are wanted.
+    new : array of int, shape (C,)
+        Numbers of which the probability is wanted, among as many further trials (or as
+        much further exposure) as each group has, or one.
+    names : tuple of str
+        The scalars whose mean and sd are wanted, among mu, tau, alpha and beta; their
+        second moments must be finite.
+
+    Returns
+    -------
+    dict
+        Pairs of mean and sd by name; ``"log_evidence"``, ``"cdf"`` (P, J + 1) and
+        ``"probability"`` (C, J + 1), with a new group last. These two are None where
+        groups hardly differ, so that the grid is too coarse for theta given mu.
+
+    Raises
+    ------
+    ArithmeticError
+        If the finest rule still changes something.
+    """
+    lines = _coarse(problem)
+    with np.errstate(all="ignore"):
+        finer = _counts_by_rule(problem, lines, 0.1, points, new, names)
+        for step in (0.07, 0.05, 0.035, 0.025, 0.018):
+            coarser = finer
+            finer = _counts_by_rule(problem, lines, step, points, new, names)
+            if _largest_change(coarser, finer, ("log_evidence", *_FUNCTIONS)) < 1e-8:
+                return finer
+    if _largest_change(coarser, finer, ("log_evidence",)) < 1e-8:
+        return finer | dict.fromkeys(_FUNCTIONS)
+    raise ArithmeticError("the reference did not converge")
+
+
+def _largest_change(a, b, names):
+    changes = [gap(a[n], b[n], 1.0) for n in names]
+    for name, found in b.items():
+        if isinstance(found, tuple):
+            changes += [gap(a[name][i], found[i], found[1]) for i in (0, 1)]
+    return max(changes)
+
+
+def _hyperparameters(problem, p, q):
+    """alpha and beta, and mu; p and q are the coordinates of the plane."""
+    if problem.binomial:
+        kappa = np.exp(q)
+        alpha, beta = kappa / (1 + np.exp(-p)), kappa / (1 + np.exp(p))
+    else:
+        alpha = np.exp(q)
+        beta = alpha * np.exp(-p)
+    return alpha, beta
+
+
+def log_counts(problem, p, q):
+    """Log joint density of the data and of p and q, by sums over single events."""
+    alpha, beta = _hyperparameters(problem, p, q)
+    log_f = problem.log_prior(alpha, beta) + np.log(alpha) + np.log(beta)
+    for y, size in zip(problem.y, problem.size, strict=True):
+        if problem.binomial:
+            total = alpha + beta
+            for i in range(int(y)):
+                log_f = log_f + np.log((alpha + i) / (total + i))
+            for i in range(int(size - y)):
+                log_f = log_f + np.log((beta + i) / (total + y + i))
+            log_f = log_f + np.log(float(math.comb(int(size), int(y))))
+        else:
+            log_f = log_f - alpha * np.log1p(size / beta)
+            for i in range(int(y)):
+                log_f = log_f + np.log((alpha + i) / (beta + size) * size / (i + 1))
+    return np.where(np.isnan(log_f), -np.inf, log_f)
+
+
+def _coarse(problem):
+    """Centre, scale and ends of each of the two coordinates."""
+    p, q = np.arange(-60, 60.1, 0.5), np.arange(-100, 120.1, 0.5)
+    with np.errstate(all="ignore"):
+        log_f = log_counts(problem, *np.meshgrid(p, q, indexing="ij"))
+    matters = log_f > log_f.max() - 44
+    f = np.exp(log_f - log_f.max())
+    found = []
+    for x, axis in ((p, 1), (q, 0)):
+        weight, some = f.sum(axis=axis), x[matters.any(axis=axis)]
+        mean = weight @ x / weight.sum()
+        sd = np.sqrt(weight @ (x - mean) ** 2 / weight.sum() + 0.01)
+        found.append((mean, sd, some.min() - 1, some.max() + 1))
+    return found
+
+
+def _counts_by_rule(problem, lines, step, points, new, names):
+    axes = []
+    for mean, sd, low, high in lines:
+        ends = np.arcsinh((np.array([low, high]) - mean) / sd)
+        t = np.arange(ends[0], ends[1] + step, step)
+        axes.append((mean + sd * np.sinh(t), sd * np.cosh(t) * step))
+    (p, p_weight), (q, q_weight) = axes
+    p, q = (a.ravel() for a in np.meshgrid(p, q, indexing="ij"))
+    weight = np.outer(p_weight, q_weight).ravel()
+    log_f = log_counts(problem, p, q) + np.log(weight)
+    top = log_f.max()
+    keep = log_f > top - 42
+    p, q, log_f = p[keep], q[keep], log_f[keep]
+    f = np.exp(log_f - top)
+    log_evidence, f = top + np.log(f.sum()), f / f.sum()
+    alpha, beta = _hyperparameters(problem, p, q)
+    mu, tau = alpha / (alpha + beta), np.sqrt(alpha) / beta
+    if problem.binomial:
+        tau = np.sqrt(mu * (1 - mu) / (alpha + beta + 1))
+    else:
+        mu = alpha / beta
+    found = {"log_evidence": log_evidence}
+    scalars = {"mu": mu, "tau": tau, "alpha": alpha, "beta": beta}
+    for name in names:
+        x = scalars[name]
+        mean = f @ x
+        found[name] = mean, np.sqrt(f @ (x - mean) ** 2)
+    y, size = np.append(problem.y, 0), np.append(problem.size, 0)
+    theta, cdf, probability = [], [], []
+    for own, of in zip(y, size, strict=True):
+        further = of if of else 1
+        a, b = alpha + own, beta + (of - own if problem.binomial else of)
+        if problem.binomial:
+            mean, variance = a / (a + b), a * b / (a + b) ** 2 / (a + b + 1)
+            cdf.append([f @ special.betainc(a, b, x) for x in points])
+            each = [stats.betabinom.pmf(c, int(further), a, b) for c in new]
+        else:
+            mean, variance = a / b, a / b**2
+            cdf.append([f @ special.gammainc(a, b * x) for x in points])
+            each = [stats.nbinom.pmf(c, a, b / (b + further)) for c in new]
+        probability.append([f @ e for e in each])
+        centre = f @ mean
+        theta.append((centre, np.sqrt(f @ (variance + (mean - centre) ** 2))))
+    found["theta"] = tuple(np.array(theta[:-1]).T)
+    found["cdf"] = np.reshape(cdf, (len(y), -1)).T
+    found["probability"] = np.reshape(probability, (len(y), -1)).T
+    return found

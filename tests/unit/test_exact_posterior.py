@@ -14,7 +14,7 @@ from scipy import stats
 import xarray as xr
 
 from pooling import exact
-from pooling.exact import _normal, _varying, posterior
+from pooling.exact import _beta_binomial, _gamma_poisson, _normal, _varying, posterior
 
 pytestmark = [
     pytest.mark.filterwarnings("error"),
@@ -89,11 +89,61 @@ class Estimates:
     shifted = {"mu": 1, "theta": 1, "tau": 0}
 
 
+class Successes:
+    """Successes among trials, for `exact.beta_binomial`."""
+
+    of, groups = exact.BetaBinomial, "theta"
+
+    @staticmethod
+    def data(problem):
+        sizes, rng = 6 * np.array(problem.sizes), np.random.default_rng(problem.seed)
+        kappa = 1 / (0.02 + problem.apart**2 / 9)
+        theta = rng.beta(0.3 * kappa, 0.7 * kappa, len(sizes))
+        return rng.binomial(sizes, theta), sizes
+
+    @staticmethod
+    def fit(y, sizes, prior=1.0, order=None, names=LABELS):
+        order = np.arange(len(sizes)) if order is None else order
+        return exact.beta_binomial(
+            np.asarray(y)[order],
+            np.asarray(sizes)[order],
+            kappa_prior=stats.gamma(3, scale=5 * prior),
+            coords={"school": names[order]},
+        )
+
+
+class Events:
+    """Events with exposures, for `exact.gamma_poisson`."""
+
+    of, groups = exact.GammaPoisson, "theta"
+
+    @staticmethod
+    def data(problem):
+        sizes, rng = np.array(problem.sizes) / 2, np.random.default_rng(problem.seed)
+        alpha = 1 / (0.02 + problem.apart**2 / 4)
+        theta = rng.gamma(alpha, 3 / alpha, len(sizes))
+        return rng.poisson(sizes * theta), sizes
+
+    @staticmethod
+    def fit(y, sizes, prior=1.0, order=None, names=LABELS):
+        order = np.arange(len(sizes)) if order is None else order
+        return exact.gamma_poisson(
+            np.asarray(y)[order],
+            np.asarray(sizes)[order],
+            alpha_prior=stats.gamma(3, scale=prior),
+            beta_prior=stats.gamma(6, scale=prior / 3),
+            coords={"school": names[order]},
+        )
+
+
 KINDS = [Estimates, Rows]
+COUNTS = [Successes, Events]
 every_kind = pytest.mark.parametrize("kind", KINDS)
+every_posterior = pytest.mark.parametrize("kind", KINDS + COUNTS)
 quick = settings(
     max_examples=15, deadline=None, suppress_health_check=list(HealthCheck)
 )
+few = settings(quick, max_examples=6)
 
 
 class Problem(NamedTuple):
@@ -117,6 +167,9 @@ problems = st.builds(
 def data(kind, problem):
     """Estimates or rows, the sizes of the groups, and arguments of `kind.fit`."""
     sizes, seed, apart, prior = problem
+    if kind in COUNTS:
+        y, sizes = kind.data(problem)
+        return y, {"sizes": sizes, "prior": prior}
     rng = np.random.default_rng(seed)
     count = kind.count(sizes)
     each = np.repeat(np.arange(len(sizes)), sizes if count > len(sizes) else 1)
@@ -145,7 +198,7 @@ def test_every_posterior_is_held_to_what_follows():
         for each in exported
         if isinstance(each, type) and issubclass(each, exact.Posterior)
     }
-    assert posteriors - {exact.Posterior} == {kind.of for kind in KINDS}
+    assert posteriors - {exact.Posterior} == {kind.of for kind in KINDS + COUNTS}
 
 
 @every_kind
@@ -168,8 +221,8 @@ def test_constant_in_the_data(kind, problem, constant):
     same(fit, far, lambda name, mean: mean + kind.shifted[name] * constant)
 
 
-@every_kind
-@quick
+@every_posterior
+@few
 @given(problem=problems, seed=st.integers(0, 1000))
 def test_order_does_not_matter(kind, problem, seed):
     y, given_data = data(kind, problem)
@@ -177,8 +230,8 @@ def test_order_does_not_matter(kind, problem, seed):
     same(kind.fit(y, **given_data), kind.fit(y, order=order, **given_data))
 
 
-@every_kind
-@quick
+@every_posterior
+@few
 @given(problem=problems)
 def test_names_of_the_groups_do_not_matter(kind, problem):
     """Other names sort the groups of rows in another order."""
@@ -223,8 +276,8 @@ def test_groups_without_differences_are_one(kind, problem):
     assert np.ptp(level) < 1e-4
 
 
-@every_kind
-@quick
+@every_posterior
+@few
 @given(problem=problems, q=st.floats(1e-6, 1 - 1e-6))
 def test_cdf_undoes_quantile(kind, problem, q):
     y, given_data = data(kind, problem)
@@ -234,8 +287,8 @@ def test_cdf_undoes_quantile(kind, problem, q):
         assert np.abs(np.asarray(p) - q).max() < 1e-8, name
 
 
-@every_kind
-@quick
+@every_posterior
+@few
 @given(problem=problems)
 def test_quantiles_rise_and_have_the_mean_between_them(kind, problem):
     y, given_data = data(kind, problem)
@@ -249,8 +302,8 @@ def test_quantiles_rise_and_have_the_mean_between_them(kind, problem):
         assert np.all(np.abs(mean - middle) <= np.asarray(fit.sd(name))), name
 
 
-@every_kind
-@quick
+@every_posterior
+@few
 @given(problem=problems)
 def test_draws_have_the_means_of_the_posterior(kind, problem):
     y, given_data = data(kind, problem)
@@ -277,7 +330,7 @@ def test_prediction_of_a_known_group_is_wider_and_of_a_new_one_too(kind, problem
         assert np.allclose(p, 0.8, rtol=0, atol=1e-9)
 
 
-@every_kind
+@every_posterior
 class TestInterface:
     problem = Problem([3, 1, 4, 2], seed=8, apart=1.5, prior=1.0)
 
@@ -297,7 +350,11 @@ class TestInterface:
             fit.cdf(name, 0.3),
             fit.density(name, 0.3),
             fit.quantile(name, 0.5),
-            fit.given_tau(1.0)[f"{name}_mean"],
+            (
+                fit.given_hyperparameters(2.0, 3.0)
+                if kind in COUNTS
+                else fit.given_tau(1.0)
+            )[f"{name}_mean"],
             fit.sample(2, np.random.default_rng(1))[name],
         ):
             assert isinstance(found, xr.DataArray)
@@ -353,6 +410,24 @@ class TestInterface:
                 error = np.sqrt(q * (1 - q) / count)
                 assert share == pytest.approx(q, abs=4.5 * error), name
 
+    def test_x_by_names_of_dimensions(self, kind):
+        fit = self.fit(kind)
+        name = kind.groups
+        grid = xr.DataArray([-1.0, 0.0, 2.0], dims="grid")
+        by_name, by_place = fit.cdf(name, grid), fit.cdf(name, grid.values[:, None])
+        assert by_name.dims == ("grid", "school")
+        assert np.array_equal(by_name, by_place)
+        at_mean = fit.cdf(name, fit.mean(name))
+        assert at_mean.dims == ("school",)
+        with pytest.raises(ValueError, match="x does not fit"):
+            fit.cdf(name, fit.mean(name).isel(school=[1, 0, 2, 3][:3]))
+
+
+@every_kind
+class TestGivenTau:
+    problem = TestInterface.problem
+    fit = TestInterface.fit
+
     def test_given_tau_averages_to_the_posterior(self, kind):
         fit = self.fit(kind)
         q = (np.arange(400) + 0.5) / 400
@@ -385,20 +460,8 @@ class TestInterface:
                 p.mean(), abs=4.5 * p.std() / np.sqrt(len(p))
             )
 
-    def test_x_by_names_of_dimensions(self, kind):
-        fit = self.fit(kind)
-        name = "theta" if kind is Estimates else "a"
-        grid = xr.DataArray([-1.0, 0.0, 2.0], dims="grid")
-        by_name, by_place = fit.cdf(name, grid), fit.cdf(name, grid.values[:, None])
-        assert by_name.dims == ("grid", "school")
-        assert np.array_equal(by_name, by_place)
-        at_mean = fit.cdf(name, fit.mean(name))
-        assert at_mean.dims == ("school",)
-        with pytest.raises(ValueError, match="x does not fit"):
-            fit.cdf(name, fit.mean(name).isel(school=[1, 0, 2, 3][:3]))
 
-
-@pytest.mark.parametrize("module", [_normal, _varying])
+@pytest.mark.parametrize("module", [_normal, _varying, _beta_binomial, _gamma_poisson])
 def test_examples(module):
     found = doctest.testmod(module)
     assert found.attempted > 5

@@ -72,6 +72,33 @@ def non_negative_array(name, value):
     return array
 
 
+def counts(name, value, *, least=0, ndim_min=0):
+    """``value`` as an array of floats that are whole numbers, or a ``ValueError``."""
+    array = real_array(name, value, ndim_min=ndim_min)
+    bad = (array != np.floor(array)) | (array < least)
+    if bad.any():
+        raise ValueError(
+            f"{name} must be whole numbers of at least {least}, but "
+            f"{_where(name, array, bad)}"
+        )
+    bad = array > 1e15
+    if bad.any():
+        raise ValueError(f"{name} must not exceed 1e15, but {_where(name, array, bad)}")
+    return array
+
+
+def one_a_group(name, array, other_name, other):
+    """An error unless both arrays have one value a group, of the same groups."""
+    for each, values in ((name, array), (other_name, other)):
+        if values.ndim != 1:
+            raise ValueError(f"{each} must have shape (J,), not {values.shape}")
+    if len(array) != len(other):
+        raise ValueError(
+            f"{name} and {other_name} must have one value a group, but {name} has "
+            f"{len(array)} and {other_name} has {len(other)}"
+        )
+
+
 def known_scale(name, value):
     """``value`` as an array (T,) or (), none below zero, or a ``ValueError``."""
     array = non_negative_array(name, value)

@@ -253,6 +253,9 @@ def as_labels(name, group):
 
 def match(name, group, labels):
     """Positions of ``group`` among ``labels``; -1 for a group that is not there."""
+    if isinstance(group, (list, tuple)) and len({type(g) for g in group}) > 1:
+        # NumPy would turn numbers beside a string into strings.
+        group = np.array([*group, None], object)[:-1]
     label = as_labels(name, group)
     if label.ndim > 1:
         raise ValueError(f"{name} must be a label or (M,), not {label.shape}")

@@ -4,7 +4,6 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from pooling.exact import _check, _groups, _mixtures, _quadrature
@@ -12,9 +11,8 @@ from pooling.exact._interpolation import Interpolation, nodes_needed
 from pooling.exact._priors import ScalePrior, normal_prior
 from pooling.exact.posterior import (
     Posterior,
-    check_labels,
-    coords_of_groups,
-    group_dimension,
+    check_same_labels,
+    labels_of_groups,
     numbered,
 )
 
@@ -127,11 +125,11 @@ def normal_hierarchy(y, sigma, *, mu_prior=None, tau_prior=None, coords=None):
     >>> draws["theta"].dims
     ('sample', 'school')
     """
-    (replication_dims, dim), labels = _labels(y, coords)
+    (replication_dims, dim), labels = labels_of_groups(y, coords, _NAMES)
     data, shape = _prepare(y, sigma, normal_prior("mu_prior", mu_prior))
     if replication_dims is None:
         replication_dims = numbered("replication", len(shape) - 1)
-    _check_labels(y, sigma, shape)
+    check_same_labels("sigma", y, sigma)
     prior = ScalePrior("tau_prior", tau_prior)
     groups = shape[-1] - (mu_prior is None)
     survey = prior.survey(data.unit, *_active_range(data), groups)
@@ -455,48 +453,6 @@ class NormalHierarchy(Posterior):
 
         z = _mixtures.quantiles(at, q, guess, width)
         return (z * data.unit + data.centre[row]).reshape(shape)
-
-
-def _labels(y, coords):
-    """Names of the dimensions, None for those of replications, and their labels."""
-    if coords is not None:
-        array = np.asarray(y)
-        dim, labels = coords_of_groups(coords, array.shape[-1] if array.ndim else 1)
-        group_dimension("coords", dim, _NAMES)
-        return (None, dim), {dim: labels}
-    if isinstance(y, xr.DataArray) and y.ndim:
-        for dim in y.dims:
-            group_dimension("y", dim, _NAMES)
-        found = {d: y[d].values for d in y.dims if d in y.coords}
-        if y.dims[-1] in found:
-            check_labels(f"y[{y.dims[-1]!r}]", found[y.dims[-1]])
-        return (y.dims[:-1], y.dims[-1]), found
-    if isinstance(y, pd.Series) and not isinstance(
-        y.index, (pd.RangeIndex, pd.MultiIndex)
-    ):
-        check_labels("the index of y", y.index)
-        dim = "group" if y.index.name is None else y.index.name
-        return (None, group_dimension("the index of y", dim, _NAMES)), {
-            dim: y.index.to_numpy()
-        }
-    return (None, "group"), {}
-
-
-def _check_labels(y, sigma, shape):
-    """An error where both are labelled, and differently."""
-    if isinstance(y, pd.Series) and isinstance(sigma, pd.Series):
-        same = y.index.equals(sigma.index)
-    elif isinstance(y, xr.DataArray) and isinstance(sigma, xr.DataArray):
-        dims = y.dims[y.ndim - sigma.ndim :]
-        same = sigma.dims == dims and all(
-            y.indexes[d].equals(sigma.indexes[d])
-            for d in dims
-            if d in y.indexes and d in sigma.indexes
-        )
-    else:
-        same = True
-    if not same:
-        raise ValueError("sigma must have the labels of y, in the same order")
 
 
 def _prepare(y, sigma, mu):

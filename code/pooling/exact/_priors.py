@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
-from pooling.exact import _check, _quadrature
+from pooling.exact import _check, _nested, _quadrature
 
 # Beyond these limits of log(tau / unit) nothing is looked at; squares of the
 # exponentials are still ordinary floating-point numbers.
@@ -14,6 +14,8 @@ _SCAN = np.arange(-FARTHEST, FARTHEST + 0.25, 0.5)
 # What falls this far (in logs) below a region's highest point is left out.
 _DROP = 42.0
 _QUANTILES = np.array([0.001, 0.25, 0.5, 0.75, 0.999])
+# Logits between which the power is found by which a density vanishes at 1.
+_NEAR_ONE = 12.0, 14.0
 # A tail that falls by less than this (in logs) within the limits is too long.
 _ENOUGH = 28.0
 
@@ -285,14 +287,76 @@ class ScalePrior:
         return np.unique(edges[(edges >= start) & (edges <= stop)])
 
 
+class ProportionPrior(ScalePrior):
+    """A prior on a number between 0 and 1.
+
+    None is uniform. A distribution on a wider interval is cut off at 0 and 1.
+    """
+
+    def _support(self):
+        low, high = super()._support()
+        return min(low, 1.0), min(high, 1.0)
+
+    def log_density_of_logit(self, x):
+        """Log density of logit(mu), at ``x`` (any shape).
+
+        Close to 1 a floating-point number has lost its distance from 1, of which the
+        density is taken to be a power there.
+        """
+        first, last = _NEAR_ONE
+        value = self.logpdf(special.expit(np.minimum(x, last)))
+        beyond = x > last
+        if self._prior is not None and beyond.any() and self.bounds()[1] == 1:
+            low, high = self.logpdf(special.expit(np.array(_NEAR_ONE)))
+            if np.isfinite(low) and np.isfinite(high):
+                slope = (high - low) / (last - first)
+                value = value + np.where(beyond, slope * (x - last), 0.0)
+        return value + special.log_expit(x) + special.log_expit(-x)
+
+    def require_density(self, unit=1.0):
+        x = np.concatenate([self.landmarks(), special.expit(_SCAN)])
+        if not np.isfinite(self.logpdf(np.append(x, np.mean(self.bounds())))).any():
+            raise ValueError(
+                f"{self.name} has no density anywhere on 0 < {self._letter} < 1"
+            )
+
+    def log_mass(self, unit=1.0):
+        """Log of the integral from 0 to 1: 0 if the prior is normalised there."""
+        if self._prior is None:
+            return 0.0
+        marks = special.logit(self.landmarks())
+
+        def log_f(row, x):
+            return self.log_density_of_logit(x)
+
+        found = _nested.scan(log_f, _nested.far_grid(40, 0.5, 300), 1, marks)
+        if min(found.rise, found.fall) * 300 < _ENOUGH:
+            raise ValueError(
+                f"log_evidence needs proper priors, but {self.name} has no finite "
+                "integral that can be computed"
+            )
+        with _quadrature.naming(self.name):
+            mass = _quadrature.integrate(
+                _quadrature.powers(log_f, (0,)), _nested.edges(found, 0.5, marks), 1
+            )
+        return mass.log_totals[0, 0]
+
+    def landmarks(self):
+        """Points of (0, 1) that the first panels should not straddle blindly."""
+        points = super().landmarks()
+        return points[points < 1]
+
+
 class Tail(NamedTuple):
     """Which of the moments 0, 1, 2 of a standard deviation are finite."""
 
     found: tuple  # those that are finite and can be integrated
     infinite: tuple  # those that are infinite
 
-    def honest(self, values, moment, letter, instead):
+    def honest(self, values, moment, letter, instead, prior=None):
         """``values``, unless the moment that they rest on is not finite.
+
+        ``prior`` names the prior where that is not the letter's own.
 
         Raises
         ------
@@ -304,9 +368,19 @@ class Tail(NamedTuple):
         if moment in self.infinite:
             return np.full_like(values, instead)
         raise ValueError(
-            f"{letter}_prior leaves moment {moment} of {letter} finite, but in a tail "
-            "too long to integrate; give a prior with a shorter tail"
+            f"{prior or letter + '_prior'} leaves moment {moment} of {letter} finite, "
+            "but in a tail too long to integrate; give a prior with a shorter tail"
         )
+
+
+def scale_moments(x, weight, tail, letter, prior=None):
+    """Two functions for the mean and sd of a positive quantity, from its nodes."""
+    mean = np.array(x @ weight)
+    sd = np.sqrt((x - mean) ** 2 @ weight)
+    return (
+        lambda: tail.honest(mean, 1, letter, np.inf, prior),
+        lambda: tail.honest(sd, 2, letter, np.inf, prior),
+    )
 
 
 class Survey(NamedTuple):

@@ -69,7 +69,7 @@ class Nodes(NamedTuple):
     log_totals: np.ndarray  # (R, C) logarithms of the integrals
 
 
-def integrate(log_f, edges, rows, *, negligible=1e-18):
+def integrate(log_f, edges, rows, *, negligible=1e-18, size=0.0):
     """Represent many functions to the accuracy of the module.
 
     Parameters
@@ -84,6 +84,8 @@ def integrate(log_f, edges, rows, *, negligible=1e-18):
         The number of rows.
     negligible : float
         Panels are dropped that are less than this share of each integral.
+    size : float
+        The size of the terms that ``log_f`` is a sum of, and whose rounding it has.
 
     Returns
     -------
@@ -102,9 +104,27 @@ def integrate(log_f, edges, rows, *, negligible=1e-18):
         def shifted(row, x, start=start):
             return log_f(row + start, x)
 
-        panels = _resolve(shifted, _first_panels(part), len(part))
+        panels = _resolve(shifted, _first_panels(part), len(part), size)
         blocks.append(_pack(panels, len(part), negligible))
     return blocks[0] if len(blocks) == 1 else _stack(blocks)
+
+
+def log_integrals(log_f, edges, size=0.0):
+    """Logarithms (R,) of the integrals alone, also where they are zero.
+
+    The parameters are those of `integrate`, with edges (R, E) and a ``log_f`` that
+    gives one function a row, of shape (P, n).
+    """
+    found = np.empty(len(edges))
+    for start in range(0, len(edges), _ROWS_AT_ONCE):
+        part = edges[start : start + _ROWS_AT_ONCE]
+
+        def shifted(row, x, start=start):
+            return log_f(row + start, x)[..., None]
+
+        panels = _resolve(shifted, _first_panels(part), len(part), size)
+        found[start : start + len(part)] = _log_integrals(panels, len(part))[:, 0]
+    return found
 
 
 def _stack(blocks):
@@ -144,12 +164,13 @@ def _first_panels(edges):
     return row, edges[row, piece], edges[row, piece + 1]
 
 
-def _resolve(log_f, first, rows):
+def _resolve(log_f, first, rows, size):
     panels = _evaluate(log_f, *first)
     for _ in range(_MOST_HALVINGS):
         totals = _log_integrals(panels, rows)
         # The logarithm of a large sum is itself rounded; do not chase that noise.
-        tolerance = np.maximum(_TOLERANCE, _ROUNDING * np.abs(_finite(totals)))
+        largest = np.maximum(np.abs(_finite(totals)), size)
+        tolerance = np.maximum(_TOLERANCE, _ROUNDING * largest)
         excess = panels.log_error - _finite(totals)[panels.row]
         bad = (excess > np.log(tolerance)[panels.row]).any(axis=1)
         if not bad.any():
@@ -244,6 +265,37 @@ def _pack(panels, rows, negligible):
     return Nodes(left, right, x.reshape(rows, -1), weight.reshape(rows, -1), log_totals)
 
 
+def refine(nodes, pieces):
+    """The same functions at more nodes: each panel cut into some of equal width.
+
+    Parameters
+    ----------
+    nodes : Nodes
+    pieces : array, shape (R, P)
+        How many pieces; a panel that has a width is left in one at least.
+
+    Returns
+    -------
+    Nodes
+    """
+    width = nodes.right - nodes.left
+    pieces = np.where(width > 0, np.maximum(pieces, 1), 0).astype(int)
+    row, panel = np.nonzero(pieces)
+    count = pieces[row, panel]
+    first = np.cumsum(count) - count
+    place = np.arange(count.sum()) - np.repeat(first, count)
+    row, panel, share = (np.repeat(a, count) for a in (row, panel, 1 / count))
+    # Places of the new nodes on the old panels, from -1 to 1.
+    s = 2 * (place[:, None] + (NODES + 1) / 2) * share[:, None] - 1
+    density = nodes.weight.reshape(*nodes.left.shape, ORDER)[row, panel] / WEIGHTS
+    values = legendre.legval(s, (density @ ANALYSIS).T[..., None], tensor=False)
+    left = nodes.left[row, panel] + width[row, panel] * place * share
+    log_f = np.log(np.maximum(values * 2 / width[row, panel, None], 1e-300))
+    right = left + width[row, panel] * share
+    panels = Panels(row, left, right, log_f[..., None], np.zeros((len(row), 1)))
+    return _pack(panels, len(width), 1e-18)
+
+
 def cdf(nodes, row, x):
     """The distribution function of row ``row[i]`` at ``x[i]``."""
     panel = _last_true(nodes.left[row] <= x[:, None])
@@ -281,6 +333,48 @@ def _panel_series(nodes, row, panel):
     below = (np.cumsum(mass, axis=1) - mass)[row, panel]
     series = (weight[row, panel] / WEIGHTS) @ ANALYSIS @ _ANTIDERIVATIVE
     return below, series, nodes.left[row, panel], nodes.right[row, panel]
+
+
+def gauss(x, weight, count):
+    """Gauss rules of discrete measures: the same moments from few points.
+
+    The recurrence of the orthogonal polynomials is found by the method of Lanczos,
+    with every polynomial made orthogonal to all before it, and the rule is that of
+    Golub and Welsch.
+
+    Parameters
+    ----------
+    x, weight : arrays of shape (R, n)
+        Points and weights; a row of weights sums to one.
+    count : int
+        The number of points of each rule.
+
+    Returns
+    -------
+    points, weights : ndarray, shape (R, count)
+        Sums of polynomials of degree below ``2 * count`` are those of the measure.
+    """
+    vector = np.sqrt(weight)
+    found = np.zeros((count, *x.shape))
+    matrix = np.zeros((len(x), count, count))
+    for k in range(count):
+        found[k] = vector
+        matrix[:, k, k] = np.einsum("rn,rn,rn->r", vector, x, vector)
+        following = x * vector
+        for _ in range(2):
+            share = np.einsum("krn,rn->kr", found[: k + 1], following)
+            following = following - np.einsum("kr,krn->rn", share, found[: k + 1])
+        size = np.sqrt(np.einsum("rn,rn->r", following, following))
+        # A measure of fewer points has a rule of fewer: the rest gets no weight.
+        some = size > 1e-13
+        size = np.where(some, size, 0.0)
+        if k + 1 < count:
+            matrix[:, k, k + 1] = matrix[:, k + 1, k] = size
+        vector = (
+            following * np.where(size > 0, 1 / np.where(size > 0, size, 1), 0)[:, None]
+        )
+    points, vectors = np.linalg.eigh(matrix)
+    return points, vectors[:, 0] ** 2
 
 
 def _last_true(flags):

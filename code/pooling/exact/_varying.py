@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from pooling.exact import _check, _groups, _mixtures, _quadrature
-from pooling.exact._priors import ScalePrior, Tail, frozen_norm
+from pooling.exact import _check, _groups, _mixtures, _nested, _quadrature
+from pooling.exact._priors import ScalePrior, Tail, frozen_norm, scale_moments
 from pooling.exact.posterior import Posterior, group_dimension
 
 _NAMES = ("beta", "a", "tau", "sigma")
@@ -16,9 +16,8 @@ _PRIORS = "tau_prior or sigma_prior"
 _BLOCK = 2**18
 # Sizes of y for which the squares of all scales that are looked at are numbers.
 _UNITS = 1e-20, 1e20
-_DROP = 42.0
-# Tails that fall more slowly than this power are too long for the scan's grid.
-_SLOWEST = 0.2
+_INNER_GRID = _nested.far_grid(40, 0.5, 300)
+_TAU_GRID = _nested.far_grid(30, 1.0, 140)
 
 
 class _Model(NamedTuple):
@@ -39,16 +38,6 @@ class _Model(NamedTuple):
     @property
     def flat(self):
         return not self.precision.any()
-
-
-class _Scan(NamedTuple):
-    """What a coarse look at functions of a logarithm shows, row by row."""
-
-    start: np.ndarray  # (R,) below here a function is negligible
-    stop: np.ndarray  # (R,) above here too
-    mode: np.ndarray  # (R,)
-    rise: float  # the smallest slope at the far left
-    fall: float  # the smallest downward slope at the far right
 
 
 def varying_intercepts(y, group, X=None, *, tau_prior, sigma_prior, beta_prior=None):
@@ -241,7 +230,7 @@ class VaryingIntercepts(Posterior):
             sigma = np.exp(x) * model.unit
             node = _nodes_at(model, weight, np.full_like(sigma, each), sigma)
             means = {
-                "sigma": _scale_moments(sigma, weight, tail, "sigma"),
+                "sigma": scale_moments(sigma, weight, tail, "sigma"),
                 "beta": _coefficient_moments(model, node, tails),
                 "a": _intercept_moments(model, node, tails),
             }
@@ -390,8 +379,8 @@ class VaryingIntercepts(Posterior):
         inner = np.exp(self._sigma.x).ravel() * model.unit
         joint = (p[:, None] * self._sigma.weight).ravel()
         return {
-            "tau": _scale_moments(outer, p, self._tails["tau"], "tau"),
-            "sigma": _scale_moments(inner, joint, self._tails["sigma"], "sigma"),
+            "tau": scale_moments(outer, p, self._tails["tau"], "tau"),
+            "sigma": scale_moments(inner, joint, self._tails["sigma"], "sigma"),
             "beta": _coefficient_moments(model, self._nodes, self._tails),
             "a": _intercept_moments(model, self._nodes, self._tails),
         }
@@ -484,27 +473,9 @@ class VaryingIntercepts(Posterior):
 
     def _draw_scales(self, q_tau, q_sigma):
         """tau by its distribution function; log sigma between four nodes of tau."""
-        log_tau = _quadrature.quantile(self._tau, np.zeros(len(q_tau), int), q_tau)
-        nodes = self._tau.x[0][self._tau.weight[0] > 0]
-        first = np.clip(np.searchsorted(nodes, log_tau) - 2, 0, len(nodes) - 4)
-        near = first[:, None] + np.arange(4)
-        log_sigma = _quadrature.quantile(
-            self._sigma, near.ravel(), np.repeat(q_sigma, 4)
-        ).reshape(near.shape)
-        weight = _lagrange(nodes[near], log_tau[:, None])
-        log_sigma = np.einsum("kn,kn->k", weight, log_sigma)
+        log_tau, log_sigma = _nested.pairs(self._tau, self._sigma, q_tau, q_sigma)
         unit = self._model.unit
         return np.exp(log_tau) * unit, np.exp(log_sigma) * unit
-
-
-def _lagrange(nodes, x):
-    """Weights of the values at ``nodes`` (K, n) in the polynomial at ``x`` (K, 1)."""
-    weight = np.ones_like(nodes)
-    for i in range(nodes.shape[1]):
-        others = np.arange(nodes.shape[1]) != i
-        gap = nodes[:, [i]] - nodes[:, others]
-        weight[:, i] = np.prod((x - nodes[:, others]) / gap, axis=1)
-    return weight
 
 
 class _Nodes(NamedTuple):
@@ -633,76 +604,18 @@ def _log_likelihood_block(model, tau, sigma):
     return -(constant + log_variance + log_determinant + misfit) / 2
 
 
-def _far_grid(fine, step, far):
-    """Even steps within ``fine`` of zero and wide ones from there to ``far``."""
-    wide = np.arange(fine, far, 10.0) + 10
-    return np.concatenate([-wide[::-1], np.arange(-fine, fine + step / 2, step), wide])
-
-
-_INNER_GRID = _far_grid(40, 0.5, 300)
-_TAU_GRID = _far_grid(30, 1.0, 140)
-
-
-def _scan(log_f, grid, rows, marks):
-    """Look at ``log_f(row, x)`` on a grid, then closer around its highest point."""
-    grid = np.unique(np.concatenate([grid, marks[np.abs(marks) < grid[-1]]]))
-    every = np.arange(rows)
-    value = log_f(every, np.broadcast_to(grid, (rows, len(grid))))
-    with np.errstate(invalid="ignore"):
-        rise = (value[:, 1] - value[:, 0]) / (grid[1] - grid[0])
-        fall = (value[:, -2] - value[:, -1]) / (grid[-1] - grid[-2])
-    # A huge negative logarithm has no digits left for a slope: it is zero enough.
-    rise = np.where(value[:, 0] < -1e9, np.inf, rise).min()
-    fall = np.where(value[:, -1] < -1e9, np.inf, fall).min()
-    best = value.argmax(axis=1)
-    # The tail must be long enough for the highest moment that is finite.
-    moment = max((m for m in (0, 1, 2) if fall - m > _SLOWEST), default=0)
-    matters = np.zeros(value.shape, bool)
-    for tilted in (value, value + moment * grid):
-        matters |= tilted >= tilted.max(axis=1, keepdims=True) - _DROP
-    first = np.maximum(matters.argmax(axis=1) - 1, 0)
-    last = len(grid) - 1 - matters[:, ::-1].argmax(axis=1)
-    last = np.minimum(last + 1, len(grid) - 1)
-    low = grid[np.maximum(best - 1, 0)]
-    high = grid[np.minimum(best + 1, len(grid) - 1)]
-    for _ in range(5):
-        x = np.linspace(low, high, 9, axis=1)
-        best = log_f(every, x).argmax(axis=1)
-        low, high = x[every, np.maximum(best - 1, 0)], x[every, np.minimum(best + 1, 8)]
-    return _Scan(grid[first], grid[last], (low + high) / 2, rise, fall)
-
-
-def _edges(scan, width, marks):
-    """Edges of panels that grow away from the mode, and at the marks."""
-    reach = np.ptp(np.concatenate([scan.start, scan.stop]))
-    away = width * 2.5 ** np.arange(
-        max(1, np.ceil(np.log(reach / width) / np.log(2.5)))
-    )
-    offsets = np.concatenate([-away[::-1], [0], away])
-    edges = np.concatenate(
-        [
-            scan.mode[:, None] + offsets,
-            np.broadcast_to(marks, (len(scan.mode), len(marks))),
-            scan.start[:, None],
-            scan.stop[:, None],
-        ],
-        axis=1,
-    )
-    return np.sort(np.clip(edges, scan.start[:, None], scan.stop[:, None]), axis=1)
-
-
 def _tail(scan, name, zero, infinity):
     """The moments of 0, 1, 2 that are finite; an error if not even the first is."""
     if scan.rise <= 1e-6:
         raise ValueError(f"{name} makes the posterior improper: {zero}")
     if scan.fall <= 1e-6:
         raise ValueError(f"{name} makes the posterior improper: {infinity}")
-    if min(scan.rise, scan.fall) < _SLOWEST:
+    if min(scan.rise, scan.fall) < _nested.SLOWEST:
         raise ValueError(
             f"{name} leaves a posterior too close to improper to integrate"
         )
     return Tail(
-        found=tuple(m for m in (0, 1, 2) if scan.fall - m > _SLOWEST),
+        found=tuple(m for m in (0, 1, 2) if scan.fall - m > _nested.SLOWEST),
         infinite=tuple(m for m in (1, 2) if scan.fall - m <= 1e-6),
     )
 
@@ -721,7 +634,7 @@ def _integrate_sigma(model, log_tau):
         fit = _log_likelihood(model, np.broadcast_to(tau[row, None], x.shape), sigma)
         return fit + prior.logpdf(sigma) + x + np.log(unit)
 
-    scan = _scan(log_f, _INNER_GRID, len(tau), _marks(prior, unit))
+    scan = _nested.scan(log_f, _INNER_GRID, len(tau), _marks(prior, unit))
     tail = _tail(
         scan,
         prior.name,
@@ -729,7 +642,7 @@ def _integrate_sigma(model, log_tau):
         "within groups do not rule that out",
         "there are too few rows for so heavy a tail; give a proper prior",
     )
-    edges = _edges(scan, _sigma_width(model), _marks(prior, unit))
+    edges = _nested.edges(scan, _sigma_width(model), _marks(prior, unit))
     return _quadrature.integrate(
         _quadrature.powers(log_f, tail.found), edges, len(tau)
     ), tail
@@ -744,7 +657,7 @@ def _integrate_tau(model):
         here = prior.logpdf(np.exp(x) * unit) + x + np.log(unit)
         return totals.reshape(*x.shape, -1) + here[..., None]
 
-    scan = _scan(
+    scan = _nested.scan(
         lambda row, x: log_totals(x)[..., 0], _TAU_GRID, 1, _marks(prior, unit)
     )
     tail = _tail(
@@ -761,7 +674,7 @@ def _integrate_tau(model):
         totals = log_totals(x)
         return np.concatenate([totals, totals[..., :1] + tilt * x[..., None]], axis=-1)
 
-    edges = _edges(scan, _tau_width(model), _marks(prior, unit))
+    edges = _nested.edges(scan, _tau_width(model), _marks(prior, unit))
     return _quadrature.integrate(log_f, edges, 1), tail
 
 
@@ -791,8 +704,8 @@ def _integrate_tau_given_sigma(model, sigma):
         fit = _log_likelihood(model, tau, np.broadcast_to(sigma[row, None], x.shape))
         return fit + prior.logpdf(tau) + x + np.log(unit)
 
-    scan = _scan(log_f, _INNER_GRID, len(sigma), marks)
-    edges = _edges(scan, _tau_width(model), marks)
+    scan = _nested.scan(log_f, _INNER_GRID, len(sigma), marks)
+    edges = _nested.edges(scan, _tau_width(model), marks)
     nodes = _quadrature.integrate(_quadrature.powers(log_f, (0,)), edges, len(sigma))
     return nodes.log_totals[:, 0]
 
@@ -844,16 +757,6 @@ def _conditional(model, node, name, index):
     if name == "beta":
         return node.beta.T[index], np.einsum("kpp->pk", node.covariance)[index]
     return _linear(model, node, index, np.zeros((len(index), len(model.shift))))
-
-
-def _scale_moments(x, weight, tail, letter):
-    """Two functions for the mean and sd of a standard deviation."""
-    mean = np.array(x @ weight)
-    sd = np.sqrt((x - mean) ** 2 @ weight)
-    return (
-        lambda: tail.honest(mean, 1, letter, np.inf),
-        lambda: tail.honest(sd, 2, letter, np.inf),
-    )
 
 
 def _coefficient_moments(model, node, tails):

@@ -403,3 +403,49 @@ def check_labels(name, labels):
         raise ValueError(
             f"{name} must have different labels, but {twice!r} comes twice"
         )
+
+
+def labels_of_groups(y, coords, taken):
+    """Names of the dimensions, None for those of replications, and their labels.
+
+    They come from ``coords`` or else from ``y``, whose last dimension is the groups';
+    ``taken`` are the names of quantities.
+    """
+    if coords is not None:
+        array = np.asarray(y)
+        dim, labels = coords_of_groups(coords, array.shape[-1] if array.ndim else 1)
+        group_dimension("coords", dim, taken)
+        return (None, dim), {dim: labels}
+    if isinstance(y, xr.DataArray) and y.ndim:
+        for dim in y.dims:
+            group_dimension("y", dim, taken)
+        found = {d: y[d].values for d in y.dims if d in y.coords}
+        if y.dims[-1] in found:
+            check_labels(f"y[{y.dims[-1]!r}]", found[y.dims[-1]])
+        return (y.dims[:-1], y.dims[-1]), found
+    if isinstance(y, pd.Series) and not isinstance(
+        y.index, (pd.RangeIndex, pd.MultiIndex)
+    ):
+        check_labels("the index of y", y.index)
+        dim = "group" if y.index.name is None else y.index.name
+        return (None, group_dimension("the index of y", dim, taken)), {
+            dim: y.index.to_numpy()
+        }
+    return (None, "group"), {}
+
+
+def check_same_labels(name, y, other):
+    """An error where both are labelled, and differently."""
+    if isinstance(y, pd.Series) and isinstance(other, pd.Series):
+        same = y.index.equals(other.index)
+    elif isinstance(y, xr.DataArray) and isinstance(other, xr.DataArray):
+        dims = y.dims[y.ndim - other.ndim :]
+        same = other.dims == dims and all(
+            y.indexes[d].equals(other.indexes[d])
+            for d in dims
+            if d in y.indexes and d in other.indexes
+        )
+    else:
+        same = True
+    if not same:
+        raise ValueError(f"{name} must have the labels of y, in the same order")
