@@ -22,7 +22,7 @@ class EighteenPlayers extends Explorable {
       this.begun(k);
       this.update();
     });
-    this.shareSlider = slider("How far every average moves to the mean", SHARE, (v) => {
+    this.shareSlider = slider("Share of the way to the mean", SHARE, (v) => {
       this.share = v;
       this.update();
     });
@@ -179,9 +179,9 @@ class EighteenPlayers extends Explorable {
     if (this.stage === COMPARED) {
       const place = across(100 * this.season.choice);
       const low = up(this.error(this.season.choice));
-      const [by, anchor] = place > 0.6 * right ? [-12, "end"] : [12, "start"];
       g.append(triangle(place, low, 7, "exact"));
-      g.append(text(place + by, low - 10, "the formula's choice", "name", anchor));
+      g.append(text(clamp(place, across(0) + 70, right - 70), low - 26,
+        "the formula's choice", "name", "middle"));
     }
     g.append(diamond(x, up(this.error(this.share / 100)), 7, "given"));
   }
@@ -223,7 +223,7 @@ class EighteenPlayers extends Explorable {
     const { players, truth, title, known, choice: formula } = this.season;
     const share = this.share / 100;
     const said = [
-      `${title[0].toUpperCase()}${title.slice(1)}.`,
+      `${title}.`,
       `Every average moves ${this.share}% of the way to the mean, ${number(this.mean, 3)}: ` +
         `${players[0]}'s estimate is ${number(this.estimates(share)[0], 3)}.`,
     ];

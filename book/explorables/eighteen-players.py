@@ -35,14 +35,14 @@ def data() -> dict:
     return {
         "seasons": [
             {
-                "title": "1970, as it was played",
+                "title": "1970, as played",
                 "players": [name.split()[-1] for name in players["player"]],
                 "start": start.tolist(),
                 "truth": players["rest_average"].tolist(),
                 "known": "rest of the season",
                 "choice": choice(start),
             },
-            simulated("simulated: all players alike", 0, rng),
-            simulated("simulated: players differ much", 0.1, rng),
+            simulated("Simulated: alike", 0, rng),
+            simulated("Simulated: different", 0.1, rng),
         ],
     }

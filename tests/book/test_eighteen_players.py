@@ -98,6 +98,7 @@ def test_draws_of_the_first_fit_agree_with_the_formula(numbers, close):
     close(numbers["ball-first-clemente"], (kappa * mean + 18) / (kappa + N))
     # The largest of eighteen gaps, in standard errors.
     assert numbers["ball-first-worst"]["value"] < 4.5
+    assert numbers["ball-second-worst"]["value"] < 4
     assert numbers["ball-normal-gap"]["value"] < 0.0005
 
 

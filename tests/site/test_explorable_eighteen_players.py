@@ -77,7 +77,7 @@ def test_by_keyboard_the_truth_comes_after_the_choice(size, scheme, window):
     with window(size, scheme) as visit:
         page = visit.open(PAGE)
         start(page, NAME)
-        tab_to(page, "How far every average moves")
+        tab_to(page, "Share of the way")
         for _ in range(30):
             page.keyboard.press("ArrowRight")
         mean = f"{START.mean():.3f}"
@@ -99,14 +99,14 @@ def test_by_keyboard_the_truth_comes_after_the_choice(size, scheme, window):
         words = said(page, NAME, "the formula chooses 79%, with an error of 0.0213")
         assert "best choice in hindsight is 81%" in words
         start(page, NAME)
-        tab_to(page, "How far every average moves")
+        tab_to(page, "Share of the way")
         page.keyboard.press("End")
         words = said(page, NAME, "Before you looked you chose 30%")
         assert f"with an error of {error(0.3):.4f}" in words
 
         tab_to(page, "Season")
         page.keyboard.press("ArrowDown")
-        words = said(page, NAME, "simulated: all players alike".capitalize())
+        words = said(page, NAME, "Simulated: alike.")
         assert "still hidden" in words
         assert not visit.errors and not visit.outside
 
