@@ -129,7 +129,7 @@ def test_what_is_said_of_the_exact_posterior(numbers):
     tau = np.sqrt(mu * (1 - mu) / (kappa + 1))
     for key, q in (("lo", 0.025), ("hi", 0.975)):
         below = np.sum(mass[tau <= numbers[f"ball-tau-{key}"]["value"]])
-        assert below == pytest.approx(q, abs=0.01)
+        assert below == pytest.approx(q, abs=0.006)
     a, b = mu * kappa + 18, (1 - mu) * kappa + N - 18
     second = np.sum(mass * a * (a + 1) / ((a + b) * (a + b + 1)))
     sd = (second - rates[0] ** 2) ** 0.5
