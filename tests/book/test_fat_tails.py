@@ -135,6 +135,20 @@ def test_where_a_school_is_pulled_hardest(numbers, data):
         ).x
         # The chapter looks every 4 points.
         assert numbers[f"ft-turn-{J}"]["value"] == pytest.approx(found, abs=2.5)
+    # The t looks at A alone.
+    found = optimize.minimize_scalar(
+        lambda at: alone_under_t(at, sigma[0], 0, 10) - at,
+        bounds=(20, 150), method="bounded",
+    ).x  # fmt: skip
+    assert numbers["ft-turn-t"]["value"] == pytest.approx(found, abs=1)
+    for times, J in ((1, 8), (15, 106)):
+        fit = together(
+            np.append(80, np.tile(y[1:], times)),
+            np.append(sigma[0], np.tile(sigma[1:], times)),
+        )
+        assert numbers[f"ft-tau-at-80-{J}"]["value"] == pytest.approx(
+            float(fit.mean("tau")), abs=0.01
+        )
     assert numbers["ft-j-1"]["value"] == 36
     assert numbers["ft-j-2"]["value"] == 106
 
@@ -457,6 +471,11 @@ def test_the_verdict(numbers):
     assert value(numbers, "ft-fixed-score-worse") >= 17
     assert 1 <= value(numbers, "ft-fixed-better-plain") <= 2
     assert 3 <= value(numbers, "ft-fixed-better-odd") <= 6
+    # "its centre is right"
+    winners = numbers["ft-fixed-better-names"]["text"].split("; ")
+    assert all("μ = 0" in name for name in winners)
+    parts = [value(numbers, f"ft-fixed-{k}") for k in ("better", "worse", "undecided")]
+    assert sum(parts) == len(DESIGNS)
     assert value(numbers, "ft-oracle-better") >= 18
     assert value(numbers, "ft-oracle-worse") == 0
     assert value(numbers, "ft-pop-score-odd") >= 8
@@ -476,7 +495,10 @@ def test_the_verdict(numbers):
     assert value(numbers, "ft-oracle-3") < value(numbers, "ft-oracle-30") - 0.02
     assert value(numbers, "ft-oracle-8") < value(numbers, "ft-oracle-200") - 0.05
     assert 0.94 < value(numbers, "ft-oracle-200") < 1.01
-    assert sure("ft-known-tau-3", 1)
+    assert value(numbers, "ft-oracle-tau-3") < 0.8
+    assert sure("ft-known-tau-3", 1) and sure("ft-known-3-30", 1)
+    assert sure("ft-known-3-0", -1)
+    assert abs(value(numbers, "ft-known-3-odd") - 1) < 0.1
     assert value(numbers, "ft-known-tau-30") < 1.05
     assert 1 < value(numbers, "ft-none-tau-30") < 1.2
     # The t population loses nothing, and gains with many or far outlying groups.

@@ -195,6 +195,7 @@ def test_a_correlation_lets_basements_speak(value, radon, slopes):
     w = np.exp(np.array(weights) - max(weights))
     assert value("tp-correlated-mean") == pytest.approx(w @ means / w.sum(), abs=0.02)
     assert value("tp-correlated-mean") > slopes["mean"]
+    assert value("tp-correlated-rho") < 0 and value("tp-hier-level") < -0.1
 
 
 # ---------------------------------------------------------- where a sampler struggles
@@ -236,6 +237,9 @@ def test_the_struggle_needs_separated_counties_and_a_wide_prior(value):
         assert of(f"{n}-some", "s", 100) < of(f"{n}-some", "s", 1) / 8
         assert of(f"{n}-some", "s", 100) < of(f"{n}-none", "s", 100) / 5
         assert of(f"{n}-none", "s", 100) > of(f"{n}-none", "s", 1) / 6
+    # "in every survey"
+    for survey in ("2-none", "100-none", "2-some", "100-some", "1-all"):
+        assert of(survey, "s", 1) > of(survey, "h", 1)
     # The hierarchy helps where other counties close the direction, ...
     assert of("2-some", "h", 100) > 5 * of("2-some", "s", 100)
     # ... and not where none does.
@@ -429,7 +433,7 @@ def test_the_odd_group_pays(value):
     assert value("tp-odd-0") < 0.5 < 1.5 < value("tp-odd-most")
     assert value("tp-odd-30") < value("tp-odd-10") < value("tp-odd-most")
     assert value("tp-odd-all-max") <= 1.02
-    assert 1 < value("tp-odd-from") < 2
+    assert value("tp-odd-1") < 0.8 and value("tp-odd-2") > 1.2
 
 
 @pytest.mark.parametrize("delta", [0, 9])
