@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from pooling import datasets
+from pooling import datasets, exact
 
 CHAPTER = "why-hierarchy/eighteen-players"
 N = 45
@@ -126,9 +126,10 @@ def test_what_is_said_of_the_exact_posterior(numbers):
     )
     share = np.sum(mass * kappa / (kappa + N))
     assert numbers["ball-exact-B"]["value"] == pytest.approx(share, abs=2e-4)
-    # The quantiles of pooling.exact's posterior of this model.
-    assert numbers["ball-tau-lo"]["value"] == pytest.approx(0.0015, abs=5e-5)
-    assert numbers["ball-tau-hi"]["value"] == pytest.approx(0.0798, abs=5e-5)
+    fit = exact.beta_binomial(hits, np.full(18, N))
+    low, high = fit.quantile("tau", [0.025, 0.975]).values
+    assert numbers["ball-tau-lo"]["value"] == pytest.approx(low, abs=5e-5)
+    assert numbers["ball-tau-hi"]["value"] == pytest.approx(high, abs=5e-5)
     a, b = mu * kappa + 18, (1 - mu) * kappa + N - 18
     second = np.sum(mass * a * (a + 1) / ((a + b) * (a + b + 1)))
     sd = (second - rates[0] ** 2) ** 0.5
