@@ -1,12 +1,16 @@
 """The chapter on the funnel: what failed, what did not, and the exact answer."""
 
+from pathlib import Path
+import runpy
+
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 
 from pooling import datasets, exact
 
 CHAPTER = "posterior/funnel"
+EXPLORABLES = Path(__file__).resolve().parents[2] / "book" / "explorables"
 
 
 @pytest.fixture(scope="module")
@@ -179,3 +183,17 @@ def test_the_counts_are_those_of_the_data(numbers):
 def test_depth_of_the_funnel(numbers):
     assert numbers["fn-climb"]["value"] == pytest.approx(85 * np.log(6))
     assert numbers["fn-push"]["value"] == pytest.approx(stats.chi2(175).std() / 2)
+
+
+def test_the_ball_turns_at_the_sd_that_the_chapter_says(numbers):
+    data = runpy.run_path(str(EXPLORABLES / "leapfrog-funnel.py"))["data"]()
+
+    def move(_, state):
+        b, v, *push = state
+        return [*push, -b * np.exp(-2 * v), b**2 * np.exp(-2 * v) - np.exp(2 * v)]
+
+    start = [*data["start"].values(), *data["push"].values()]
+    path = integrate.solve_ivp(move, (0, 4), start, rtol=1e-9, max_step=0.002)
+    least = np.exp(path.y[1].min())
+    assert numbers["fn-ball-least"]["value"] == pytest.approx(least, rel=1e-3)
+    assert numbers["fn-ball-step"]["value"] == pytest.approx(2 * least, rel=1e-3)
