@@ -9,6 +9,7 @@ from pooling.exact._conjugate import (
     Model,
     Plane,
     everywhere,
+    from_log,
     inner_bounds,
     positive_plane,
     with_middles,
@@ -18,8 +19,6 @@ from pooling.exact._kernels import Beta
 from pooling.exact._priors import ProportionPrior, ScalePrior
 from pooling.exact.posterior import check_same_labels, labels_of_groups
 
-# Logarithms of numbers that are numbers; what lies beyond has no mass to speak of.
-_NUMBERS = -690.0, 690.0
 _SCALARS = ("mu", "kappa", "alpha", "beta", "tau")
 
 
@@ -167,7 +166,7 @@ def _model(y, n, mu_prior, kappa_prior):
 
     def log_posterior(logit_mu, log_kappa):
         log_mu, log_rest = special.log_expit(logit_mu), special.log_expit(-logit_mu)
-        kappa = np.exp(np.clip(log_kappa, *_NUMBERS))
+        kappa = from_log(log_kappa)
         log_prior = mu_prior.log_density_of_logit(logit_mu)
         log_prior = log_prior + kappa_prior.logpdf(kappa) + log_kappa
         return log_likelihood(log_mu, log_rest, log_kappa) + log_prior
@@ -192,7 +191,6 @@ def _model(y, n, mu_prior, kappa_prior):
         planes=_planes(mu_prior, kappa_prior),
         first="kappa",
         priors=(mu_prior, kappa_prior),
-        width=1.5 / np.sqrt(2 * len(y)),
         corners=(
             special.logit(inner_bounds(mu_prior, 1.0))[:, None],
             np.log(inner_bounds(kappa_prior)),

@@ -99,6 +99,16 @@ def one_a_group(name, array, other_name, other):
         )
 
 
+def one_a_label(name, array, label):
+    """An array, one number or one for each label, as one for each; flat, (M,)."""
+    if array.shape not in ((), label.shape):
+        raise ValueError(
+            f"{name} must be one number or have the shape of group, {label.shape}, "
+            f"not {array.shape}"
+        )
+    return np.broadcast_to(array, label.shape).ravel()
+
+
 def known_scale(name, value):
     """``value`` as an array (T,) or (), none below zero, or a ``ValueError``."""
     array = non_negative_array(name, value)

@@ -30,6 +30,8 @@ _WIDE = 0.75
 # From this alpha or kappa on theta is so close to mu that windows are short.
 _STRONG = 2000.0
 _SIZES_A_NODE = 4
+# Logarithms of numbers that are numbers; what lies beyond has no mass to speak of.
+_NUMBERS = -690.0, 690.0
 _SHARES = 0.01, 0.25, 0.5, 0.75, 0.99
 _BLOCK = 2**20
 
@@ -75,6 +77,11 @@ def inner_bounds(prior, last=np.inf):
     return np.array([x for x in prior.bounds() if 0 < x < last])
 
 
+def from_log(log_x):
+    """Exponentials, at the nearest number where they are none."""
+    return np.exp(np.clip(log_x, *_NUMBERS))
+
+
 class Model(NamedTuple):
     """Data, priors and coordinates of a model of groups with conjugate priors."""
 
@@ -86,10 +93,14 @@ class Model(NamedTuple):
     planes: dict  # the name of each scalar quantity, and its Plane
     first: str  # the one whose plane theta rests on
     priors: tuple  # of the objects in `_priors`
-    width: float  # of the first panels
     corners: tuple  # coordinates where the bounds of both priors meet
     size_of_terms: float  # that the log likelihood is a sum of
     bounded: tuple = ()  # names of the scalars that have all moments
+
+    @property
+    def width(self):
+        """Width of the first panels."""
+        return 1.5 / np.sqrt(2 * len(self.y))
 
     @property
     def prior_names(self):
@@ -186,12 +197,7 @@ class Conjugate(Posterior):
         if size is None:
             return ThetaPrediction(carried, self._theta, kinds, moments)
         size = model.kernel.checked_size(self._size_name, size)
-        if size.shape not in ((), label.shape):
-            raise ValueError(
-                f"{self._size_name} must be one number or have the shape of group, "
-                f"{label.shape}, not {size.shape}"
-            )
-        kinds.append(np.broadcast_to(size, label.shape).ravel())
+        kinds.append(_check.one_a_label(self._size_name, size, label))
         return CountPrediction(carried, self._theta, kinds, moments)
 
     def _marginal(self, name):

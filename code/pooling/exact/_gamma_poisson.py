@@ -7,6 +7,7 @@ from pooling.exact import _check
 from pooling.exact._conjugate import (
     Conjugate,
     Model,
+    from_log,
     inner_bounds,
     positive_plane,
     with_middles,
@@ -16,7 +17,6 @@ from pooling.exact._kernels import Gamma
 from pooling.exact._priors import ScalePrior
 from pooling.exact.posterior import check_same_labels, labels_of_groups
 
-_NUMBERS = -690.0, 690.0
 _RATES = 1e-15, 1e15
 _SCALARS = ("mu", "alpha", "beta", "tau")
 
@@ -172,7 +172,7 @@ def _model(y, exposure, alpha_prior, beta_prior):
 
     def log_posterior(log_mu, log_alpha):
         log_beta = log_alpha - log_mu
-        alpha, beta = (np.exp(np.clip(x, *_NUMBERS)) for x in (log_alpha, log_beta))
+        alpha, beta = from_log(log_alpha), from_log(log_beta)
         log_prior = alpha_prior.logpdf(alpha) + log_alpha
         log_prior = log_prior + beta_prior.logpdf(beta) + log_beta
         return log_likelihood(log_mu, log_alpha, log_beta) + log_prior
@@ -196,7 +196,6 @@ def _model(y, exposure, alpha_prior, beta_prior):
         planes=_planes(alpha_prior, beta_prior),
         first="alpha",
         priors=(alpha_prior, beta_prior),
-        width=1.5 / np.sqrt(2 * len(y)),
         corners=(log_alpha - log_beta, log_alpha),
         size_of_terms=y.sum() / 16,
     )
@@ -223,7 +222,7 @@ def _log_likelihood(y, exposure):
     total = y.sum()
 
     def log_likelihood(log_mu, log_alpha, log_beta):
-        alpha = np.exp(np.clip(log_alpha, *_NUMBERS))
+        alpha = from_log(log_alpha)
         apart = of_y(log_alpha) - alpha * of_groups(log_beta) - of_events(log_beta)
         return constant + total * log_mu + apart
 

@@ -287,12 +287,7 @@ class NormalHierarchy(Posterior):
         labels = self.coords.get(self.dims["theta"][-1], np.arange(self._groups))
         position = _groups.match("group", group, labels)
         noise = _check.non_negative_array("sigma", sigma)
-        if noise.shape not in ((), label.shape):
-            raise ValueError(
-                f"sigma must be one number or have the shape of group, {label.shape}, "
-                f"not {noise.shape}"
-            )
-        noise = np.broadcast_to(noise, label.shape).ravel() / self._data.unit
+        noise = _check.one_a_label("sigma", noise, label) / self._data.unit
         count, dims = len(position), self.dims["tau"] + ("row",) * label.ndim
 
         def components(index):
