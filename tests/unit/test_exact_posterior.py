@@ -143,7 +143,6 @@ every_posterior = pytest.mark.parametrize("kind", KINDS + COUNTS)
 quick = settings(
     max_examples=15, deadline=None, suppress_health_check=list(HealthCheck)
 )
-few = settings(quick, max_examples=6)
 
 
 class Problem(NamedTuple):
@@ -222,7 +221,7 @@ def test_constant_in_the_data(kind, problem, constant):
 
 
 @every_posterior
-@few
+@quick
 @given(problem=problems, seed=st.integers(0, 1000))
 def test_order_does_not_matter(kind, problem, seed):
     y, given_data = data(kind, problem)
@@ -231,7 +230,7 @@ def test_order_does_not_matter(kind, problem, seed):
 
 
 @every_posterior
-@few
+@quick
 @given(problem=problems)
 def test_names_of_the_groups_do_not_matter(kind, problem):
     """Other names sort the groups of rows in another order."""
@@ -277,7 +276,7 @@ def test_groups_without_differences_are_one(kind, problem):
 
 
 @every_posterior
-@few
+@quick
 @given(problem=problems, q=st.floats(1e-6, 1 - 1e-6))
 def test_cdf_undoes_quantile(kind, problem, q):
     y, given_data = data(kind, problem)
@@ -288,7 +287,7 @@ def test_cdf_undoes_quantile(kind, problem, q):
 
 
 @every_posterior
-@few
+@quick
 @given(problem=problems)
 def test_quantiles_rise_and_have_the_mean_between_them(kind, problem):
     y, given_data = data(kind, problem)
@@ -303,7 +302,7 @@ def test_quantiles_rise_and_have_the_mean_between_them(kind, problem):
 
 
 @every_posterior
-@few
+@quick
 @given(problem=problems)
 def test_draws_have_the_means_of_the_posterior(kind, problem):
     y, given_data = data(kind, problem)
