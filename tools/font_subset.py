@@ -29,7 +29,10 @@ FONTS = {
     "fonts/SourceSerif4-SemiBold": TEXT,
     "katex/fonts/KaTeX_Main-Regular": MAIN,
     "katex/fonts/KaTeX_Math-Italic": LETTERS,
-    "katex/fonts/KaTeX_Size1-Regular": "()[]∑∏∫√",
+    "katex/fonts/KaTeX_Size1-Regular": "()[]{}∑∏∫√",
+    "katex/fonts/KaTeX_Size2-Regular": "()[]{}∑∏∫√",
+    "katex/fonts/KaTeX_Size3-Regular": "()[]{}√",
+    "katex/fonts/KaTeX_Size4-Regular": "()[]{}⎛⎜⎝⎞⎟⎠⎧⎨⎩⎪√",
 }
 
 
