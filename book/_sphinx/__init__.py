@@ -26,7 +26,7 @@ import _theme
 
 PARTS = (
     # Before a page is read
-    events,  # read pages that are made of all others again when one changes
+    events,  # read pages again when a page or a file changes that they are made of
     hosting,  # link to the repository and the site that this build is for
     redirects,  # check the pages that have moved, and root the links of the 404 page
     parallel,  # run the chapters whose results are missing, several at a time

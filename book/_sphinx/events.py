@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from sphinx.application import Sphinx
+
+from _sphinx.files import digest
 
 #: The key of `env.metadata` for pages that are made of other pages.
 MADE_OF_ALL_PAGES = "made_of_all_pages"
@@ -36,5 +39,19 @@ def outdated(app: Sphinx, env, added, changed, removed) -> set[str]:
     return pages & env.found_docs
 
 
+def digest_of_shared_sources(app: Sphinx, config) -> None:
+    """Digest the contents and the bibliography, of which every page shows something.
+
+    Every page has the navigation, numbers that count from the first chapter, and
+    citations. Sphinx reads all pages again when a setting changes that is marked "env".
+    """
+    files = [config.external_toc_path, *config.bibtex_bibfiles]
+    config.shared_sources = digest(
+        {name: Path(app.srcdir, name).read_bytes() for name in files}
+    )
+
+
 def setup(app: Sphinx) -> None:
+    app.add_config_value("shared_sources", "", "env")
+    app.connect("config-inited", digest_of_shared_sources)
     app.connect("env-get-outdated", outdated)

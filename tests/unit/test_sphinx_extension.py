@@ -16,6 +16,7 @@ import nbformat
 import pytest
 import yaml
 
+from _sphinx import events
 from _sphinx.content import data_cards, explorable, figures, fits_table, mathematics
 from _sphinx.executing import kernels, parallel, records
 from _sphinx.live import cells
@@ -191,6 +192,31 @@ def outputs() -> list:
         ),
         nbformat.v4.new_output("stream", name="stdout", text="hello"),
     ]
+
+
+@pytest.mark.parametrize("name", ["_toc.yml", "references.bib"])
+def test_contents_and_bibliography_have_every_page_read_again(tmp_path, name):
+    """By a setting that Sphinx compares with that of the build before."""
+    for file in ("_toc.yml", "references.bib"):
+        (tmp_path / file).write_text("one", encoding="utf-8")
+    settings = {}
+    app = SimpleNamespace(
+        srcdir=tmp_path,
+        add_config_value=lambda key, default, rebuild: settings.update({key: rebuild}),
+        connect=lambda event, listener: None,
+    )
+    events.setup(app)
+    assert settings == {"shared_sources": "env"}
+    config = SimpleNamespace(
+        external_toc_path="_toc.yml", bibtex_bibfiles=["references.bib"]
+    )
+    events.digest_of_shared_sources(app, config)
+    before = config.shared_sources
+    events.digest_of_shared_sources(app, config)
+    assert config.shared_sources == before
+    (tmp_path / name).write_text("two", encoding="utf-8")
+    events.digest_of_shared_sources(app, config)
+    assert config.shared_sources != before
 
 
 def test_records_are_found_among_other_outputs():
