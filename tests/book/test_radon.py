@@ -301,24 +301,6 @@ def test_what_is_told_of_houses_added_and_taken_away(numbers):
     assert level_of_all(fit).idxmax() == "Lac Qui Parle"
 
 
-def test_uranium_pulls_lac_qui_parle_harder(numbers):
-    """By the matrix of all houses, at the posterior means of the two sds."""
-    radon = datasets.load_radon()
-    y, county, design = houses()
-    X = np.column_stack([design, radon["log_uranium"]])
-    tau, sigma = numbers["radon-uranium-tau"]["value"], 0.727
-    code = county.cat.codes.to_numpy()
-    V = sigma**2 * np.eye(len(y)) + tau**2 * (code[:, None] == code)
-    b = np.linalg.solve(X.T @ np.linalg.solve(V, X), X.T @ np.linalg.solve(V, y))
-    here = (county == "Lac Qui Parle").to_numpy()
-    expected = b[0] + b[2] * radon["log_uranium"][here].iloc[0]
-    left = (y - X @ b)[here]
-    level = expected + tau**2 / (tau**2 + sigma**2 / 2) * left.mean()
-    value = {key: record["value"] for key, record in numbers.items()}
-    assert value["radon-uranium-predicted"] == pytest.approx(expected, abs=0.01)
-    assert value["radon-uranium-lqp"] == pytest.approx(level, abs=0.02)
-    assert value["radon-uranium-lqp"] < value["radon-partial-lqp"] - 0.05
-
 
 def test_zeros_are_as_rare_as_the_exact_posterior_says(numbers, close):
     found = posterior().sample(2000, np.random.default_rng(3))
