@@ -8,6 +8,7 @@ from sphinx.application import Sphinx
 
 from _sphinx import events
 from _sphinx.content import (
+    chapter_map,
     data_cards,
     explorable,
     figures,
@@ -36,6 +37,7 @@ PARTS = (
     fits_table,  # {fits-table}: a row for each fit, from the executed chapters
     models,  # {models}: a section for each model, from the executed chapters
     explorable,  # {explorable}: an interactive figure, with its data
+    chapter_map,  # {chapter-map}: which chapter needs which, as a drawing of links
     lists,  # {list-of}: the figures and exercises of the book
     term_index,  # lead each entry of the index to the section it stands in
     # When all pages are read

@@ -25,9 +25,18 @@ def _in_order(toc, docname: str) -> Iterator[str]:
                 yield from _in_order(toc, str(item))
 
 
+def part_titles(env) -> dict[str, str]:
+    """The title of the part that each page belongs to, by the page's name."""
+    root = env.app.config.external_site_map.root
+    return {str(page): tree.caption for tree in root.subtrees for page in tree.items}
+
+
 def short_name(docname: str) -> str:
-    """The name of a page without its folders: of its notebooks, and in print."""
-    return docname.rsplit("/", 1)[-1]
+    """The name of a page without its folders: of its notebooks, and in print.
+
+    A part's own page, ``index`` in the part's folder, is named after the folder.
+    """
+    return docname.removesuffix("/index").rsplit("/", 1)[-1]
 
 
 def exercises(env, docname: str) -> list[str]:
