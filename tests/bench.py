@@ -29,9 +29,11 @@ from pooling import exact
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book"))
 
+from _sphinx.downloads import wheel  # noqa: E402
 from _sphinx.executing import records  # noqa: E402
 
-PARTS = ("_config.yml", "_toc.yml", "requirements.txt", "book", "code", "data")
+#: What a build needs: the book, and what its wheel is made of.
+PARTS = ("_config.yml", "_toc.yml", "requirements.txt", "book", *wheel.PARTS)
 #: A sentence to add to a page, and the chapter that it is added to.
 SENTENCE = "\n\nThis sentence is new.\n"
 CHAPTER = "book/pooling/radon.md"
@@ -46,6 +48,7 @@ def copy(to: Path) -> Path:
             ignore = shutil.ignore_patterns("__pycache__")
             shutil.copytree(source, to / part, ignore=ignore)
         else:
+            (to / part).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, to / part)
     return to
 
