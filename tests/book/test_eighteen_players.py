@@ -192,6 +192,26 @@ def test_totals_of_james_and_stein(numbers, close):
     assert numbers["ball-total-far"]["value"] < 18
 
 
+def test_fifteen_is_right_for_one_over_the_variance():
+    inverse, _ = integrate.quad(lambda x: stats.chi2.pdf(x, 17) / x, 0, np.inf)
+    assert inverse == pytest.approx(1 / 15)
+
+
+def test_the_better_hitter_with_beta_priors(value):
+    """The first exercise, without normal approximations."""
+    mean, kappa = value["ball-mean"], value["ball-kappa-0"]
+    a, b = mean * kappa, (1 - mean) * kappa
+    clemente = stats.beta(a + 18, b + 27)
+    rival = stats.beta(a + 148.5, b + 301.5)
+    higher, _ = integrate.quad(lambda x: clemente.pdf(x) * rival.cdf(x), 0, 1)
+    assert value["ball-rival-p"] == pytest.approx(100 * higher, abs=2)
+    assert value["ball-rival-shrunk"] == pytest.approx(rival.mean(), abs=0.001)
+    assert value["ball-rival-shrunk"] > value["ball-clemente-shrunk"] + 0.01
+    n = value["ball-level-at"]
+    level = (n * 0.4 + kappa * mean) / (n + kappa)
+    assert level == pytest.approx(rival.mean(), abs=0.001)
+
+
 def test_widths_of_the_second_exercise(value):
     assert value["ball-wrong-B"] == pytest.approx(0.472, abs=0.001)
     assert value["ball-error-shrunk"] < value["ball-wrong-error"]
