@@ -26,18 +26,23 @@ function normalCdf(x) {
   return x > 0 ? 1 - tail : tail;
 }
 
+// Steps of the even grids of log chi-squared, in sds, and the least weight that is kept:
+// for the chosen design, with errors below 1e-6, and for curves, with errors below 1e-3.
+const FINE = [0.6, 1e-9];
+const CURVE = [0.9, 1e-5];
+
 /** Points and weights for the mean of a function of a chi-squared variable. */
-function chiSquared(df) {
+function chiSquared(df, [apart, least] = FINE) {
   if (df <= 0) return [[0, 1]];
   const mode = Math.log(df);
-  const step = 0.6 * Math.sqrt(2 / df);
+  const step = apart * Math.sqrt(2 / df);
   const logDensity = (z) => (df / 2) * (z - mode) - (Math.exp(z) - df) / 2;
   const found = [];
   for (const side of [-1, 1]) {
     for (let k = side < 0 ? 1 : 0; ; k++) {
       const z = mode + side * k * step;
       const weight = Math.exp(logDensity(z));
-      if (weight < 1e-9) break;
+      if (weight < least) break;
       found.push([Math.exp(z), weight]);
     }
   }
@@ -76,7 +81,7 @@ class HowManyGroups extends Explorable {
     this.tQuantiles = new Map();
     this.grid = Array.from({ length: Math.round((6 * this.scale) / STEP) }, (_, k) => {
       const tau = k * STEP;
-      return [tau, (k ? 1 : 0.5) * Math.exp(-0.5 * (tau / this.scale) ** 2)];
+      return [tau, (k ? 0 : -Math.LN2) - 0.5 * (tau / this.scale) ** 2];
     });
     const control = (label, key) => slider(label, this.ranges[key], (v) => {
       this.now[key] = v;
@@ -120,13 +125,13 @@ class HowManyGroups extends Explorable {
   }
 
   /** Chances of a claim by complete pooling: without an effect, and with it. */
-  complete(at) {
+  complete(at, grid = FINE) {
     const { scatter, rate, N, parts } = this.design(at);
     const sd = Math.sqrt(scatter * rate);
     const [[a, dfA], [b, dfB]] = parts;
     const found = [0, 0];
-    const inner = chiSquared(dfB);
-    for (const [x, w] of chiSquared(dfA)) {
+    const inner = chiSquared(dfB, grid);
+    for (const [x, w] of chiSquared(dfA, grid)) {
       for (const [z, u] of inner) {
         const cut = CUT * Math.sqrt(((a * x + b * z) / (N - 2)) * (4 / N));
         found[0] += w * u * beyond(cut, 0, sd);
@@ -137,13 +142,13 @@ class HowManyGroups extends Explorable {
   }
 
   /** The same for the t test: of group means, or within groups with free intercepts. */
-  test(at) {
+  test(at, grid = FINE) {
     const { df: dfBetween, scatter, rate, parts } = this.design(at);
     const df = at.design === WHOLE ? dfBetween : parts[1][1];
     const sd = Math.sqrt(scatter * rate);
     const t = this.quantile(df);
     let power = 0;
-    for (const [x, w] of chiSquared(df)) {
+    for (const [x, w] of chiSquared(df, grid)) {
       power += w * beyond(t * sd * Math.sqrt(x / df), this.effect, sd);
     }
     return [0.05, power];
@@ -151,19 +156,23 @@ class HowManyGroups extends Explorable {
 
   /** Posterior weights of the grid of tau, given the scatter S of the groups. */
   tauGiven(S, df, noise) {
-    const kept = [];
+    const logP = this.logP ??= new Float64Array(this.grid.length);
     let top = -Infinity;
-    for (const [tau, prior] of this.grid) {
+    this.grid.forEach(([tau, logPrior], k) => {
       const v = tau * tau + noise;
-      const logP = Math.log(prior) - 0.5 * (df * Math.log(v) + S / v);
-      top = Math.max(top, logP);
-      kept.push({ tau, v, p: logP });
-    }
+      logP[k] = logPrior - 0.5 * (df * Math.log(v) + S / v);
+      if (logP[k] > top) top = logP[k];
+    });
+    const nodes = [];
     let total = 0;
-    for (const node of kept) total += node.p = Math.exp(node.p - top);
-    const heavy = kept.filter((node) => node.p > 1e-10 * total);
-    for (const node of heavy) node.p /= total;
-    return heavy;
+    this.grid.forEach(([tau], k) => {
+      if (logP[k] < top - 23) return;
+      const p = Math.exp(logP[k] - top);
+      total += p;
+      nodes.push({ tau, v: tau * tau + noise, p, sd: 0 });
+    });
+    for (const node of nodes) node.p /= total;
+    return nodes;
   }
 
   /** The same for partial pooling, with a flat prior on the effect. */
@@ -200,10 +209,10 @@ class HowManyGroups extends Explorable {
   }
 
   /** Expected posterior sds of mu, of a group's mean and of tau, nothing treated. */
-  precision({ J, n, rho }) {
+  precision({ J, n, rho }, grid = FINE) {
     const noise = (1 - rho) / n;
     const found = { mu: 0, theta: 0, tau: 0 };
-    for (const [x, w] of chiSquared(J - 1)) {
+    for (const [x, w] of chiSquared(J - 1, grid)) {
       const S = (rho + noise) * x;
       let [mu, own, B1, B2, t1, t2] = [0, 0, 0, 0, 0, 0];
       for (const { tau, v, p } of this.tauGiven(S, J - 1, noise)) {
@@ -243,7 +252,8 @@ class HowManyGroups extends Explorable {
     };
     this.sds = this.precision(this.now);
     this.line = this.affordable().map((at) => ({
-      J: at.J, complete: this.complete(at), test: this.test(at), ...this.precision(at),
+      J: at.J, complete: this.complete(at, CURVE), test: this.test(at, CURVE),
+      ...this.precision(at, CURVE),
     }));
   }
 
