@@ -242,6 +242,41 @@ def test_what_is_said_of_split_groups(value):
             )
 
 
+def test_widths_of_intervals(value, rho):
+    """Those of t have known means; that of complete pooling is too short."""
+    for J, n in NAMES.items():
+        v = rho + (1 - rho) / n
+        mean_chi = stats.chi(J - 2).mean() / np.sqrt(J - 2)
+        wide = 2 * stats.t.ppf(0.975, J - 2) * np.sqrt(4 * v / J) * mean_chi
+        assert value[f"groups-b-{J}-means-width"] == pytest.approx(wide, rel=0.03)
+        assert value[f"groups-b-{J}-complete-width"] < (
+            value[f"groups-b-{J}-partial-width"]
+        )
+        assert value[f"groups-b-{J}-partial-width"] < 1.05 * wide
+    for J, n in ((4, 50), (20, 10)):
+        for what, sd in (("same", 0), ("vary", 0.3)):
+            w = sd**2 + 4 * (1 - rho) / n
+            mean_chi = stats.chi(J - 1).mean() / np.sqrt(J - 1)
+            wide = 2 * stats.t.ppf(0.975, J - 1) * np.sqrt(w / J) * mean_chi
+            key = f"groups-w-{J}-{what}"
+            assert value[f"{key}-differences-width"] == pytest.approx(wide, rel=0.03)
+            assert value[f"{key}-partial-width"] < 2
+            assert value[f"{key}-intercepts-width"] < value[f"{key}-complete-width"]
+
+
+def test_other_correlations_and_effects(numbers, close, rho):
+    """The rules stay close at equal rates; complete pooling's rates by quadrature."""
+    assert numbers["groups-others-gap"]["value"] < 5
+    assert numbers["groups-w-gap"]["value"] < 7
+    close(numbers["groups-others-low"], complete(20, 10, 0.05, 0.0), rounding=0.5)
+    close(numbers["groups-others-high"], complete(20, 10, 0.5, 0.0), rounding=0.5)
+    for J, n in NAMES.items():
+        sd = np.sqrt(4 * (rho + (1 - rho) / n) / J)
+        assert numbers[f"groups-right-{J}"]["value"] == pytest.approx(
+            100 * stats.norm.cdf(EFFECT / sd)
+        )
+
+
 def test_the_best_split(value, rho):
     """Against a search; and how flat it is."""
     for c, key in ((1, "groups-best-1"), (20, "groups-best-20")):
