@@ -275,6 +275,11 @@ def test_other_correlations_and_effects(numbers, close, rho):
         assert numbers[f"groups-right-{J}"]["value"] == pytest.approx(
             100 * stats.norm.cdf(EFFECT / sd)
         )
+        if J < 100:
+            power = power_of_t(1e6, EFFECT, sd)
+            told = numbers[f"groups-known-{J}"]["value"]
+            assert told == pytest.approx(power, abs=0.01)
+            assert numbers[f"groups-b-{J}-means-at5"]["value"] < told + 1
 
 
 def test_the_best_split(value, rho):
@@ -286,6 +291,18 @@ def test_the_best_split(value, rho):
         )
         assert value[key] == pytest.approx(found.x, abs=1e-3)
     assert 5 < value["groups-flat"] < 7
+    for c in (10, 50):
+        cost = 20 * (c + 10)
+        power = {
+            J: power_of_t(
+                J - 2, EFFECT, np.sqrt(4 * (rho + (1 - rho) / (cost / J - c)) / J)
+            )
+            for J in range(4, cost // (c + 2) + 1, 2)
+        }
+        assert value[f"groups-peak-{c}"] == max(power, key=power.get)
+    for J, N in ((4, 360), (20, 200)):
+        expected = power_of_t(N - J - 1, EFFECT, np.sqrt(4 * (1 - rho) / N))
+        assert value[f"groups-split-{J}"] == pytest.approx(expected, abs=1e-3)
     assert value["groups-best-05"] == pytest.approx(np.sqrt(20 * 19))
     assert value["groups-best-50"] == pytest.approx(np.sqrt(20))
     assert value["groups-normal-cut"] == pytest.approx(200 * stats.t.sf(1.96, 2))
