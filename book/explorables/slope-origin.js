@@ -9,7 +9,7 @@ import { grid, means, seenFrom, sheared } from "./slopes-posterior.js";
 
 const ORIGIN = { min: -3, max: 12, step: 0.5 }; // days
 const LEARNED = 0;
-const SIZES = { learned: 16, zero: 14 }; // nodes in each dimension
+const SIZE = { tau: 16, rho: 24, sigma: 12 }; // nodes of the quadrature
 const HALF = Math.sqrt(2 * Math.log(2)); // sds to the ellipse that holds one half
 const HEIGHTS = [80, 530]; // ms
 const SLOPES = [-6, 25]; // ms per day
@@ -19,7 +19,7 @@ class SlopeOrigin extends Explorable {
     this.study = data;
     this.origin = 0;
     this.model = LEARNED;
-    const points = grid(data, 0, SIZES.learned);
+    const points = grid(data, 0, SIZE);
     this.learned = means(points);
     this.curve = [];
     for (let c = ORIGIN.min; c <= ORIGIN.max; c += ORIGIN.step) {
@@ -50,7 +50,7 @@ class SlopeOrigin extends Explorable {
       return { lines, mu: [mu[0] + c * mu[1], mu[1]], sigma: sheared(sigma, c),
         tauA: at.tau, tauB: this.tauBeta, ...at };
     }
-    const points = grid(study, c, SIZES.zero, 0);
+    const points = grid(study, c, SIZE, 0);
     const { lines, mu, sigma } = means(points);
     const mean = (name) => points.points.reduce((sum, p) => sum + p.weight * p[name], 0);
     return { lines: lines.map(([a, b]) => [a - c * b, b]), mu, sigma,

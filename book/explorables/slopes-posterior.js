@@ -48,24 +48,26 @@ function summary({ lines, unit }, c) {
 }
 
 /**
- * The points of the grid that count, with their weights, for priors stated at origin c.
- * With `rho` null it is integrated too, under the LKJ prior.
+ * The points of the grid that count, with their weights, for priors stated at origin c;
+ * `size` has the number of nodes for each sd, for rho and for sigma. With `rho` null it is integrated too, under the LKJ prior.
  */
 export function grid(data, c, size, rho = null) {
   const { lines, rss, days, prior } = data;
   const J = lines.length;
   const df = J * (days - 2);
   const own = summary(data, c);
-  const { nodes, weights } = gaussLegendre(size);
-  const rule = (low, high) => nodes.map((z, k) =>
-    [low + (high - low) * (z + 1) / 2, weights[k] * (high - low) / 2]);
+  const rule = (low, high, count) => {
+    const { nodes, weights } = gaussLegendre(count);
+    return nodes.map((z, k) =>
+      [low + (high - low) * (z + 1) / 2, weights[k] * (high - low) / 2]);
+  };
   const reach = 1 + 12 / Math.sqrt(2 * J);
   const noise = Math.sqrt(rss / df);
   const near = Math.min(0.95, 7 / Math.sqrt(2 * df));
   const [first, second] = [0, 2].map((k) =>
-    rule(0, reach * Math.sqrt(own.scatter[k] / (J - 1))));
-  const rhos = rho === null ? rule(-1, 1) : [[rho, 1]];
-  const sigmas = rule(noise * (1 - near), noise * (1 + near));
+    rule(0, reach * Math.sqrt(own.scatter[k] / (J - 1)), size.tau));
+  const rhos = rho === null ? rule(-1, 1, size.rho) : [[rho, 1]];
+  const sigmas = rule(noise * (1 - near), noise * (1 + near), size.sigma);
   const points = [];
   let top = -Infinity;
   for (const [tauA, wA] of first) {
@@ -139,10 +141,20 @@ export function seenFrom({ points }, c) {
     rho += weight * r;
     mass[Math.min(BINS - 1, Math.floor((r + 1) / 2 * BINS))] += weight;
   }
-  const [low, high] = [0.025, 0.975].map((at) => {
-    let [below, k] = [0, 0];
-    while (k < BINS - 1 && below + mass[k] < at) below += mass[k++];
-    return -1 + 2 * (k + (at - below) / mass[k]) / BINS;
-  });
+  const [low, high] = [0.025, 0.975].map((at) => quantile(mass, at));
   return { c, tau, rho, low, high };
+}
+
+/** Between the middles of bins that are not empty, of which a grid may leave many. */
+function quantile(mass, at) {
+  let [below, before, left] = [0, 0, -1];
+  for (let k = 0; k < BINS; k++) {
+    if (!mass[k]) continue;
+    const middle = below + mass[k] / 2;
+    const here = -1 + 2 * (k + 0.5) / BINS;
+    if (middle >= at) return left + (here - left) * (at - before) / (middle - before);
+    below += mass[k];
+    [before, left] = [middle, here];
+  }
+  return 1;
 }

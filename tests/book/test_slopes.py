@@ -130,11 +130,11 @@ def test_the_correlation_at_other_origins(numbers, value, close, key, c):
     tau_c, rho_c = seen_from(c, point)
     assert value[f"slopes-at-{key}-rho"] == pytest.approx(weight @ rho_c, abs=0.002)
     assert value[f"slopes-at-{key}-tau"] == pytest.approx(weight @ tau_c, abs=0.05)
-    order = np.argsort(rho_c, kind="stable")
-    total = np.cumsum(weight[order])
-    for name, at in (("low", 0.025), ("high", 0.975)):
-        there = rho_c[order][np.searchsorted(total, at)]
-        assert value[f"slopes-at-{key}-{name}"] == pytest.approx(there, abs=0.04)
+    found, where = np.unique(np.round(rho_c, 9), return_inverse=True)
+    mass = np.bincount(where, weight)
+    ends = np.interp([0.025, 0.975], np.cumsum(mass) - mass / 2, found)
+    assert value[f"slopes-at-{key}-low"] == pytest.approx(ends[0], abs=0.02)
+    assert value[f"slopes-at-{key}-high"] == pytest.approx(ends[1], abs=0.02)
     if c == 9:
         close(numbers["slopes-at-9-draws"], weight @ rho_c)
 
@@ -293,6 +293,24 @@ def test_radons_draws_agree_with_a_quadrature(numbers, close):
         close(numbers[f"slopes-radon-{key}"], weight @ right, rounding=0.003)
 
 
+def test_radon_with_the_prior_stated_for_the_two_levels(numbers, close):
+    """Against the quadrature, weighted by densities of the covariance matrix."""
+    point, weight = radon_answer()
+    a, b, r = point["tau-alpha"], point["tau-beta"], point["rho"]
+    ground, _ = seen_from(1, point)
+    levels = (a + r * b) / ground
+    ratio = np.exp((b**2 - ground**2) / 2) * (1 - levels**2) / (1 - r**2)
+    weight = weight * ratio * (b / ground) ** 2
+    weight /= weight.sum()
+    for key, right in (("levels", levels), ("effect", r)):
+        close(numbers[f"slopes-radon-weighted-{key}"], weight @ right, rounding=0.004)
+    rng = np.random.default_rng(5)
+    a, b = np.abs(rng.normal(size=(2, 100_000)))
+    r = 2 * rng.beta(2, 2, 100_000) - 1
+    prior = (a + r * b) / np.sqrt(a**2 + 2 * r * a * b + b**2)
+    close(numbers["slopes-radon-prior-levels"], prior.mean(), rounding=0.01)
+
+
 def test_exercises(value):
     point, weight = trapezoid(reactions()[:, 2:], DAYS[2:] - 2)
     tau = weight @ point["tau-beta"]
@@ -300,6 +318,9 @@ def test_exercises(value):
     assert value["slopes-ex1-rho"] == pytest.approx(weight @ point["rho"], abs=0.004)
     positive = weight @ (point["rho"] > 0)
     assert value["slopes-ex1-positive"] == pytest.approx(positive, abs=0.03)
+    # lme4, all days and days 2 to 9, counted from day 2.
+    assert value["slopes-ex1-reml-all"] == pytest.approx(0.478858, abs=5e-4)
+    assert value["slopes-ex1-reml"] == pytest.approx(0.177626, abs=5e-4)
     assert value["slopes-ex2-rho"] == pytest.approx(0.91209, abs=5e-4)  # lme4, Days - 9
     assert value["slopes-ex3-pooled"] == pytest.approx(-value["slopes-ex3-raw"])
 

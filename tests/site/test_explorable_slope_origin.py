@@ -95,7 +95,7 @@ def test_with_a_learned_correlation_its_numbers_are_exact(window):
             assert found["rho"] == pytest.approx(w @ rho, abs=0.002)
             order = np.argsort(rho)
             ends = rho[order][np.searchsorted(np.cumsum(w[order]), [0.025, 0.975])]
-            np.testing.assert_allclose([found["low"], found["high"]], ends, atol=0.08)
+            np.testing.assert_allclose([found["low"], found["high"]], ends, atol=0.05)
             np.testing.assert_allclose(found["lines"], lines, rtol=0.002, atol=0.02)
 
 
