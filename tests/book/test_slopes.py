@@ -51,7 +51,7 @@ def trapezoid(y, x, size=22, eta=2.0):
     axes = (
         np.linspace(0.5, np.log(110), size + 8),
         np.linspace(-0.5, np.log(25), size + 8),
-        np.linspace(-3.5, 3.5, size),
+        np.linspace(-3.5, 3.5, 2 * size),
         s0 + np.linspace(-5, 5, size) / np.sqrt(2 * df),
     )
     a, b, z, s = (g.ravel() for g in np.meshgrid(*axes, indexing="ij"))
