@@ -9,7 +9,7 @@ import { grid, means, seenFrom, sheared } from "./slopes-posterior.js";
 
 const ORIGIN = { min: -3, max: 12, step: 0.5 }; // days
 const LEARNED = 0;
-const SIZE = { tau: 16, rho: 24, sigma: 12 }; // nodes of the quadrature
+const SIZE = { tau: 16, rho: 40, sigma: 10 }; // nodes of the quadrature
 const HALF = Math.sqrt(2 * Math.log(2)); // sds to the ellipse that holds one half
 const HEIGHTS = [80, 530]; // ms
 const SLOPES = [-6, 25]; // ms per day
