@@ -18,6 +18,7 @@ from visits import WINDOWS
 CHAPTERS = [
     "why-hierarchy/what-is-a-hierarchical-prior",
     "pooling/radon",
+    "pooling/slopes",
     "why-hierarchy/eighteen-players",
     "why-hierarchy/students-in-schools",
     "pooling/how-many-groups",
