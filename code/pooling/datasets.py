@@ -23,9 +23,11 @@ __all__ = [
     "load_dyestuff2",
     "load_eight_schools",
     "load_high_school_and_beyond",
+    "load_hospitals",
     "load_insteval",
     "load_pastes",
     "load_penicillin",
+    "load_pumps",
     "load_radon",
     "load_rat_tumours",
     "load_sleepstudy",
@@ -159,9 +161,53 @@ def load_rat_tumours():
     -----
     Source: Tarone (1982); Gelman et al. (2013), Table 5.1.
     """
-    return _read(
-        "rat_tumours", experiment=NUMBERED, tumours=np.int64, rats=np.int64
-    )
+    return _read("rat_tumours", experiment=NUMBERED, tumours=np.int64, rats=np.int64)
+
+
+def load_hospitals():
+    """Deaths of babies after heart surgery in twelve hospitals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        12 rows, one per hospital.
+
+        ==========  ========  ======  ============================================
+        column      dtype     unit    what it is
+        ==========  ========  ======  ============================================
+        hospital    category          A to L
+        deaths      int64     babies  babies who died
+        operations  int64     babies  babies operated on
+        ==========  ========  ======  ============================================
+
+    Notes
+    -----
+    Source: Spiegelhalter et al. (1996), the example "Surgical" of the program BUGS.
+    """
+    return _read("hospitals", hospital=NAMED, deaths=np.int64, operations=np.int64)
+
+
+def load_pumps():
+    """Failures of ten pumps of a nuclear power plant.
+
+    Returns
+    -------
+    pandas.DataFrame
+        10 rows, one per pump.
+
+        ========  ========  ==========  ==========================================
+        column    dtype     unit        what it is
+        ========  ========  ==========  ==========================================
+        pump      category              "1" to "10", in the order of the table
+        failures  int64     failures    failures seen
+        hours     float64   1000 hours  time over which the pump was watched
+        ========  ========  ==========  ==========================================
+
+    Notes
+    -----
+    Source: Gaver & O'Muircheartaigh (1987).
+    """
+    return _read("pumps", pump=NUMBERED, failures=np.int64, hours=float)
 
 
 def load_baseball():

@@ -48,10 +48,10 @@ def cards():
 # -- every table, its card and its docstring -----------------------------------
 
 
-def test_tables_cards_and_functions_are_the_same_twelve(cards):
+def test_tables_cards_and_functions_are_the_same_fourteen(cards):
     tables = sorted(file.stem for file in DATA.glob("*.csv"))
     assert tables == sorted(cards) == sorted(NAMES)
-    assert len(tables) == 12
+    assert len(tables) == 14
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -279,6 +279,24 @@ def test_rat_tumours_totals():
     assert (rats["tumours"] <= rats["rats"]).all()
     assert rats["experiment"].cat.categories.tolist() == [
         str(number) for number in range(1, 72)
+    ]
+
+
+def test_hospitals_totals():
+    hospitals = load("hospitals")
+    assert hospitals[["deaths", "operations"]].sum().tolist() == [208, 2814]
+    assert (hospitals["deaths"] <= hospitals["operations"]).all()
+    assert "".join(hospitals["hospital"].cat.categories) == "ABCDEFGHIJKL"
+
+
+def test_pumps_totals_and_rates():
+    pumps = load("pumps")
+    assert pumps["failures"].sum() == 75
+    assert pumps["hours"].sum() == pytest.approx(350.24)
+    rate = pumps["failures"] / pumps["hours"]
+    assert (round(rate.iloc[0], 3), round(rate.iloc[-1], 2)) == (0.053, 2.10)
+    assert pumps["pump"].cat.categories.tolist() == [
+        str(number) for number in range(1, 11)
     ]
 
 

@@ -1,0 +1,334 @@
+// Twelve hospitals: the reader sets the count of one of them, and sees what the
+// beta-binomial hierarchy then says of it and of the other eleven.
+
+import {
+  button, choice, clamp, diamond, Explorable, html, level, linear, number, path, renew, set,
+  slider, svg, text, ticks, upright,
+} from "./parts.js";
+
+const ROW = 22; // px: the height of a hospital
+const OPERATIONS = { min: 10, max: 1000, step: 1 };
+const MOST = 0.3; // the largest rate that the reader can set
+const POINTS = 120; // of a density
+const NEGLIGIBLE = 1e-10;
+
+// The hierarchy is integrated over logit(mu) and w = kappa**-0.5.
+const LOGIT_MU = [-3.9, -0.9];
+const W = [0, 1];
+
+/** The logarithm of the gamma function at x > 0, by Stirling's series. */
+function logGamma(x) {
+  let shift = 0;
+  let z = x;
+  if (z < 10) {
+    let product = 1;
+    for (; z < 10; z++) product *= z;
+    shift = Math.log(product);
+  }
+  const r = 1 / (z * z);
+  const series = (1 / 12 - r * (1 / 360 - r * (1 / 1260 - r * (1 / 1680 - r / 1188)))) / z;
+  return (z - 0.5) * Math.log(z) - z + 0.5 * Math.log(2 * Math.PI) + series - shift;
+}
+
+/** The sum of log(x + k) for k from 0 to count - 1: a rising factorial's logarithm. */
+function logRising(x, count) {
+  if (count > 30) {
+    // For large x the difference of two logGammas would lose digits.
+    if (x < 1e5) return logGamma(x + count) - logGamma(x);
+  }
+  let sum = 0;
+  for (let k = 0; k < count; k++) sum += Math.log1p(k / x);
+  return sum + count * Math.log(x);
+}
+
+/** Log probability of a count under a beta population, up to a constant. */
+function logCount(y, n, a, b) {
+  return logRising(a, y) + logRising(b, n - y) - logRising(a + b, n);
+}
+
+/** Nodes and weights of Gauss and Legendre between two ends. */
+function legendre(count, [low, high]) {
+  return Array.from({ length: count }, (_, k) => {
+    let x = Math.cos((Math.PI * (k + 0.75)) / (count + 0.5));
+    let slope;
+    for (let step = 0; step < 50; step++) {
+      let [before, now] = [1, x];
+      for (let j = 2; j <= count; j++) {
+        [before, now] = [now, ((2 * j - 1) * x * now - (j - 1) * before) / j];
+      }
+      slope = (count * (x * now - before)) / (x * x - 1);
+      const change = now / slope;
+      x -= change;
+      if (Math.abs(change) < 1e-15) break;
+    }
+    const half = (high - low) / 2;
+    return [low + half * (1 + x), (2 * half) / ((1 - x * x) * slope * slope)];
+  });
+}
+
+class OneHospital extends Explorable {
+  build(data) {
+    Object.assign(this, data);
+    this.grid();
+    this.chosen = 0;
+    this.reset();
+    this.hospitalChoice = choice("Hospital", this.names, (k) => {
+      this.chosen = k;
+      this.reset();
+      this.update();
+    });
+    this.operationsSlider = slider("Operations", OPERATIONS, (v) => this.count(this.y, v));
+    this.deathsSlider = slider("Deaths", { min: 0, max: 100, step: 1 },
+      (v) => this.count(v, this.n));
+    this.back = button("Real count", () => {
+      this.reset();
+      this.update();
+    });
+    this.table = html("table", { class: "answers" });
+    this.controls.append(
+      this.deathsSlider.row, this.operationsSlider.row, this.hospitalChoice.row,
+      html("div", { class: "control" }, this.back),
+      html("div", { class: "scrolls", tabindex: 0, role: "region",
+        "aria-label": "The estimates as a table" }, this.table),
+    );
+    this.drawing.addEventListener("pointerdown", (event) => this.press(event));
+  }
+
+  /** The nodes of the integral, and each hospital's log probability there. */
+  grid() {
+    this.nodes = [];
+    for (const [u, weightU] of legendre(72, LOGIT_MU)) {
+      const mu = 1 / (1 + Math.exp(-u));
+      for (const [w, weightW] of legendre(40, W)) {
+        const kappa = w ** -2;
+        // Mu is uniform, w is too.
+        const prior = Math.log(weightU * weightW * mu * (1 - mu));
+        this.nodes.push({ mu, kappa, a: mu * kappa, b: (1 - mu) * kappa, prior });
+      }
+    }
+    this.logs = this.names.map((_, j) => this.logsOf(this.deaths[j], this.operations[j]));
+    this.real = this.names.map((_, j) =>
+      this.summary(j, this.deaths[j], this.operations[j]));
+    this.estimates = this.names.map((_, j) => this.real[j].mean);
+  }
+
+  logsOf(y, n) {
+    return this.nodes.map(({ a, b }) => logCount(y, n, a, b));
+  }
+
+  /** Posterior weights, from the sum of the logs of some hospitals. */
+  weights(own, without) {
+    const logs = this.nodes.map(({ prior }, i) => {
+      let sum = prior + (own ? own[i] : 0);
+      for (const [j, log] of this.logs.entries()) if (j !== without) sum += log[i];
+      return sum;
+    });
+    const most = Math.max(...logs);
+    const mass = logs.map((v) => Math.exp(v - most));
+    const total = mass.reduce((sum, v) => sum + v, 0);
+    return mass.map((v) => v / total);
+  }
+
+  /** What the model says if hospital j has y deaths in n operations. */
+  summary(j, y, n) {
+    const mass = this.weights(this.logsOf(y, n), j);
+    const kept = this.nodes
+      .map((node, i) => ({ ...node, mass: mass[i] }))
+      .filter((node) => node.mass > NEGLIGIBLE);
+    const mean = (of) => kept.reduce((sum, node) => sum + node.mass * of(node), 0);
+    const first = mean(({ a, kappa }) => (a + y) / (kappa + n));
+    const second = mean(({ a, kappa }) =>
+      ((a + y) * (a + y + 1)) / ((kappa + n) * (kappa + n + 1)));
+    const mu = mean((node) => node.mu);
+    return {
+      kept, mean: first, sd: Math.sqrt(second - first * first), mu,
+      tau: mean((node) => Math.sqrt((node.mu * (1 - node.mu)) / (node.kappa + 1))),
+      weight: mean(({ kappa }) => n / (kappa + n)),
+    };
+  }
+
+  /** Posterior mean and sd of another hospital, from the nodes of a summary. */
+  other(kept, j) {
+    const [y, n] = [this.deaths[j], this.operations[j]];
+    let [first, second] = [0, 0];
+    for (const { a, kappa, mass } of kept) {
+      const m = (a + y) / (kappa + n);
+      first += mass * m;
+      second += (mass * m * (a + y + 1)) / (kappa + n + 1);
+    }
+    return { mean: first, sd: Math.sqrt(second - first * first) };
+  }
+
+  /** The posterior density of the chosen hospital's rate, and its likelihood's. */
+  densities(kept) {
+    const { y, n } = this;
+    const likelihood = logGamma(n + 2) - logGamma(y + 1) - logGamma(n - y + 1);
+    const main = kept.filter((node) => node.mass > 1e-5).map(({ a, b, mass }) => ({
+      a: a + y - 1,
+      b: b + n - y - 1,
+      log: Math.log(mass) + logGamma(a + b + n) - logGamma(a + y) - logGamma(b + n - y),
+    }));
+    return Array.from({ length: POINTS }, (_, k) => {
+      const rate = (MOST * (k + 0.5)) / POINTS;
+      const [p, q] = [Math.log(rate), Math.log1p(-rate)];
+      let posterior = 0;
+      for (const { a, b, log } of main) posterior += Math.exp(log + a * p + b * q);
+      return [rate, posterior, Math.exp(likelihood + y * p + (n - y) * q)];
+    });
+  }
+
+  reset() {
+    this.y = this.deaths[this.chosen];
+    this.n = this.operations[this.chosen];
+  }
+
+  count(y, n) {
+    this.n = clamp(Math.round(n), OPERATIONS.min, OPERATIONS.max);
+    this.y = clamp(Math.round(y), 0, Math.floor(MOST * this.n));
+    this.update();
+  }
+
+  press(event) {
+    if (event.button) return;
+    const go = (x) => this.count(this.along.inverse(x) * this.n, this.n);
+    go(this.place(event)[0]);
+    this.follow(event, go);
+  }
+
+  draw(width) {
+    const narrow = width < 520;
+    this.now = this.summary(this.chosen, this.y, this.n);
+    this.left = narrow ? 92 : 104;
+    this.right = width - 16;
+    this.top = narrow ? 68 : 46;
+    this.bottom = this.top + ROW * this.names.length;
+    this.upper = this.bottom + 84;
+    this.floor = this.upper + 120;
+    this.along = linear([0, MOST], [this.left, this.right]);
+    set(this.drawing, { viewBox: `0 0 ${width} ${this.floor + 42}` });
+    const g = svg("g", { "aria-hidden": "true" });
+    this.drawLegend(g, narrow);
+    this.drawHospitals(g);
+    this.drawDensities(g);
+    renew(this.drawing, g);
+    this.showControls();
+    this.fillTable();
+  }
+
+  drawLegend(g, narrow) {
+    g.append(text(0, 12, "deaths per 100 operations", "title"));
+    const marks = [
+      [svg("circle", { cx: 6, cy: -4, r: 5, class: "own" }), "own rate"],
+      [diamond(6, -4, 6, "given"), "estimate ± sd"],
+      [diamond(6, -4, 6, "ghost"), "with the real count"],
+    ];
+    const places = narrow ? [[0, 34], [110, 34], [0, 54]] : [[0, 34], [110, 34], [250, 34]];
+    marks.forEach(([mark, words], k) => {
+      const [x, y] = places[k];
+      g.append(svg("g", { transform: `translate(${x},${y})` }, mark, text(17, 0, words)));
+    });
+  }
+
+  drawHospitals(g) {
+    const { along, top, bottom, left, right, now } = this;
+    for (const t of ticks(0, MOST, 6)) {
+      g.append(upright(along(t), top, bottom, "grid"));
+      g.append(text(along(t), bottom + 18, number(100 * t, 0), "tick", "middle"));
+    }
+    g.append(level(left, right, bottom, "axis"));
+    g.append(upright(along(now.mu), top, bottom, "complete"));
+    g.append(text(along(now.mu), bottom + 36, "mean of the population", "in-ink", "middle"));
+    this.names.forEach((name, j) => {
+      const y = top + ROW * (j + 0.5);
+      const mine = j === this.chosen;
+      const [deaths, operations] = mine
+        ? [this.y, this.n] : [this.deaths[j], this.operations[j]];
+      const { mean, sd } = mine ? now : this.other(now.kept, j);
+      g.append(text(0, y + 4, name, mine ? "name" : ""));
+      g.append(text(left - 8, y + 4, `${deaths} of ${operations}`, mine ? "" : "tick", "end"));
+      if (mine) g.append(level(left, right, y, "now"));
+      g.append(level(along(Math.max(0, mean - sd)), along(mean + sd), y, "sd"));
+      g.append(diamond(along(this.estimates[j]), y, 6, "ghost"));
+      g.append(diamond(along(mean), y, 6, mine ? "given" : "given others"));
+      g.append(svg("circle", { cx: along(deaths / operations), cy: y, r: 5,
+        class: mine ? "own" : "own others" }));
+    });
+  }
+
+  drawDensities(g) {
+    const { along, upper, floor, left, right } = this;
+    const curves = this.densities(this.now.kept);
+    g.append(text(0, upper - 18, `rate of hospital ${this.names[this.chosen]}`, "title"));
+    const most = Math.max(...curves.map(([, p, l]) => Math.max(p, l)));
+    const up = linear([0, most], [floor, upper]);
+    g.append(svg("path", { d: path(curves.map(([x, , l]) => [along(x), up(l)])),
+      class: "curve alone" }));
+    g.append(svg("path", { d: path(curves.map(([x, p]) => [along(x), up(p)])),
+      class: "curve chosen" }));
+    g.append(text(0, upper + 14, "own count", "in-none"));
+    g.append(text(0, upper + 32, "posterior", "in-partial"));
+    g.append(level(left, right, floor, "axis"));
+    for (const t of ticks(0, MOST, 6)) {
+      g.append(text(along(t), floor + 18, number(100 * t, 0), "tick", "middle"));
+    }
+    g.append(text(right, floor + 36, "deaths per 100 operations", "tick", "end"));
+  }
+
+  showControls() {
+    const most = Math.floor(MOST * this.n);
+    this.deathsSlider.input.max = most;
+    this.deathsSlider.show(this.y, String(this.y), `${this.y} deaths`);
+    this.operationsSlider.show(this.n, String(this.n), `${this.n} operations`);
+    this.hospitalChoice.input.value = this.chosen;
+  }
+
+  fillTable() {
+    const j = this.chosen;
+    const columns = [[this.real[j], this.deaths[j], this.operations[j]],
+      [this.now, this.y, this.n]];
+    const row = (head, value) => html("tr", {}, html("th", { scope: "row" }, head),
+      ...columns.map((column, k) =>
+        html("td", k ? { class: "chosen" } : {}, value(...column))));
+    const heads = columns.map(([, y, n], k) =>
+      html("th", { scope: "col" }, `${k ? "your" : "real"} count, ${y} of ${n}`));
+    renew(
+      this.table,
+      html("thead", {}, html("tr", {}, html("td"), ...heads)),
+      html("tbody", {},
+        row("own rate", (_, y, n) => this.percent(y / n)),
+        row("estimate (sd)", ({ mean, sd }) => `${this.percent(mean)} (${this.percent(sd)})`),
+        row("weight of the own count", ({ weight }) => number(weight, 2)),
+        row("mean of the population", ({ mu }) => this.percent(mu)),
+        row("sd of the population", ({ tau }) => this.percent(tau))),
+    );
+  }
+
+  percent(share) {
+    return `${number(100 * share, 1)}%`;
+  }
+
+  /** A sentence: the count, the estimate, and what the other hospitals do. */
+  sentence() {
+    const j = this.chosen;
+    const { mean, sd, weight, mu, tau, kept } = this.now;
+    const moved = this.names
+      .map((name, k) => ({ name, k }))
+      .filter(({ k }) => k !== j)
+      .map(({ name, k }) => ({ name, change: this.other(kept, k).mean - this.estimates[k] }))
+      .sort((p, q) => Math.abs(q.change) - Math.abs(p.change))[0];
+    const points = number(100 * Math.abs(moved.change), 1);
+    return [
+      `Hospital ${this.names[j]} with ${this.y} deaths in ${this.n} operations, ` +
+        `a rate of ${this.percent(this.y / this.n)}:`,
+      `its estimate is ${this.percent(mean)}, with an sd of ${number(100 * sd, 1)} points, ` +
+        `and its own count has the weight ${number(weight, 2)}.`,
+      `The population has the mean ${this.percent(mu)} and the sd ${number(100 * tau, 1)} points.`,
+      Number(points) === 0
+        ? "No other hospital's estimate is different from what it is with the real count."
+        : `Of the others, hospital ${moved.name} moves most against the real count: ` +
+          `${moved.change > 0 ? "up" : "down"} by ${points} points.`,
+    ].join(" ");
+  }
+}
+
+customElements.define("one-hospital", OneHospital);

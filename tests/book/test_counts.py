@@ -1,0 +1,331 @@
+"""The chapter on counts against lme4, published posteriors and other integrals."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from scipy import integrate, special, stats
+
+from pooling import datasets, exact
+
+CHAPTER = "pooling/counts"
+
+
+@pytest.fixture(scope="module")
+def numbers(glued):
+    return glued(CHAPTER)
+
+
+@pytest.fixture(scope="module")
+def value(numbers):
+    return {key: record["value"] for key, record in numbers.items()}
+
+
+@cache
+def hospitals():
+    """Deaths and operations."""
+    table = datasets.load_hospitals()
+    return table["deaths"].to_numpy(), table["operations"].to_numpy()
+
+
+@cache
+def pumps():
+    """Failures and hours."""
+    table = datasets.load_pumps()
+    return table["failures"].to_numpy(), table["hours"].to_numpy()
+
+
+@cache
+def beta_nodes():
+    """Points in mu and kappa, and their weights, by the rule of Gauss and Legendre."""
+    deaths, n = hospitals()
+    (x, a), (z, b) = (np.polynomial.legendre.leggauss(k) for k in (120, 80))
+    mu, w = 0.15 + 0.13 * x[:, None], 0.35 * (1 + z)
+    kappa = w**-2
+    log_like = sum(
+        stats.betabinom.logpmf(k, m, mu * kappa, (1 - mu) * kappa)
+        for k, m in zip(deaths, n)
+    )
+    mass = np.exp(log_like - log_like.max()) * a[:, None] * b
+    return mu, kappa, mass / mass.sum()
+
+
+@cache
+def logit_normal(y, n, centre=-2.5, wide=1.5, tau_scale=1.0):
+    """Posterior means of rates under normal logits, by another rule than the page's."""
+    (x, a), (t, b) = (np.polynomial.legendre.leggauss(k) for k in (80, 60))
+    mu, tau = -2.6 + 1.3 * x[:, None, None], 1.25 * (1 + t)[:, None]
+    z = np.linspace(-6, 6, 241)
+    logit = mu + tau * z
+    log_p = stats.norm.logpdf(mu, centre, wide)[..., 0]
+    log_p = log_p - tau[:, 0] ** 2 / 2 / tau_scale**2 + np.log(a[:, None] * b)
+    means = []
+    for k, m in zip(y, n):
+        like = stats.binom.pmf(k, m, special.expit(logit)) * stats.norm.pdf(z)
+        means.append(np.sum(like * special.expit(logit), -1) / like.sum(-1))
+        log_p = log_p + np.log(like.sum(-1))
+    mass = np.exp(log_p - log_p.max())
+    return np.array([np.sum(mass * each) for each in means]) / mass.sum()
+
+
+def test_every_fit_is_sound(fits):
+    records = fits(CHAPTER)
+    assert [record["name"] for record in records] == [
+        "twelve",
+        "nb_fit",
+        "row_fit",
+        "herd_fit",
+        "both_fit",
+    ]
+    assert not any(record["failures"] or record["expect"] for record in records)
+
+
+def test_chances_under_one_rate(value):
+    deaths, n = hospitals()
+    rate = 208 / 2814
+    assert value["cnt-overall"] == pytest.approx(100 * rate)
+    assert value["cnt-a-zero"] == pytest.approx(100 * (1 - rate) ** 47)
+    tail = stats.binomtest(31, 215, rate, alternative="greater").pvalue
+    assert value["cnt-h-tail"] == pytest.approx(1e4 * tail)
+    assert 100 * (1 - (1 - tail) ** 12) < value["cnt-h-any"] < 100 * 13 * tail
+
+
+def test_small_hospitals_are_at_both_ends(value):
+    """More often than a quarter, and the less the more the hospitals differ."""
+    shares = [value[f"cnt-small-{key}-lowest"] for key in ("alike", "two", "four")]
+    assert all(np.diff(shares) < 0) and shares[-1] > 30
+    assert value["cnt-small-alike-highest"] > 40
+
+
+def test_small_hospitals_at_the_low_end_by_enumeration(numbers, close):
+    """Without draws: each hospital is the lowest if all others are higher.
+
+    Equal rates of two hospitals go to the one that comes first in the table.
+    """
+    _, n = hospitals()
+    rate = 208 / 2814
+    share = 0
+    for j in np.argsort(n)[:3]:
+        y = np.arange(n[j] + 1)
+        chance = stats.binom.pmf(y, n[j], rate)
+        for k, m in enumerate(n):
+            if k < j:
+                chance = chance * stats.binom.sf(np.floor(y * m / n[j] + 1e-9), m, rate)
+            elif k > j:
+                chance = chance * stats.binom.sf(
+                    np.ceil(y * m / n[j] - 1e-9) - 1, m, rate
+                )
+        share += chance.sum()
+    close(numbers["cnt-small-alike-lowest"], 100 * share)
+
+
+def test_beta_population_agrees_with_another_quadrature(value):
+    deaths, n = hospitals()
+    mu, kappa, mass = beta_nodes()
+    for key, j in (("a", 0), ("e", 4), ("h", 7)):
+        a, b = mu * kappa + deaths[j], (1 - mu) * kappa + n[j] - deaths[j]
+        mean = np.sum(mass * a / (a + b))
+        second = np.sum(mass * a * (a + 1) / ((a + b) * (a + b + 1)))
+        assert value[f"cnt-beta-{key}"] == pytest.approx(100 * mean, abs=1e-3)
+        sd = np.sqrt(second - mean**2)
+        assert value[f"cnt-beta-{key}-sd"] == pytest.approx(100 * sd, abs=1e-3)
+    tau = np.sqrt(mu * (1 - mu) / (kappa + 1))
+    for key, q in (("low", 0.025), ("mid", 0.5), ("high", 0.975)):
+        below = np.sum(mass * (tau <= value[f"cnt-tau-{key}"] / 100))
+        assert below == pytest.approx(q, abs=0.01)
+    assert value["cnt-once-rate"] == pytest.approx(value["cnt-beta-a"], abs=0.005)
+
+
+def test_ranks_of_hospitals(numbers, close):
+    """Given mu and kappa, the chance to be lowest is an integral in one dimension."""
+    deaths, n = hospitals()
+    mu, kappa, mass = (np.broadcast_to(v, (120, 80)).ravel() for v in beta_nodes())
+    kept = np.flatnonzero(mass > 1e-4)
+    x = np.linspace(0, 0.35, 701)
+    lowest = {0: 0.0, 4: 0.0}
+    for i in kept:
+        a, b = mu[i] * kappa[i] + deaths, (1 - mu[i]) * kappa[i] + n - deaths
+        above = stats.beta.sf(x[:, None], a, b)
+        for j in lowest:
+            density = stats.beta.pdf(x, a[j], b[j])
+            others = np.delete(above, j, axis=1).prod(axis=1)
+            chance = integrate.trapezoid(density * others, x)
+            lowest[j] += mass[i] * chance / mass[kept].sum()
+    close(numbers["cnt-a-lowest"], 100 * lowest[0], rounding=0.3)
+    close(numbers["cnt-e-lowest"], 100 * lowest[4], rounding=0.3)
+
+
+def test_normal_population_agrees_with_another_quadrature(numbers, close):
+    means = logit_normal(*map(tuple, hospitals()))
+    assert numbers["cnt-logit-a"]["value"] == pytest.approx(100 * means[0], abs=2e-3)
+    close(numbers["cnt-draws-a"], 100 * means[0])
+    # The largest of twelve gaps, in standard errors.
+    assert numbers["cnt-logit-worst"]["value"] < 4.5
+
+
+def test_normal_population_is_near_the_published_one():
+    """WinBUGS on the same data, with very wide priors (Surgical, random effects).
+
+    Its manual prints 0.053 (sd 0.02) for hospital A and 0.12 for H, and for its
+    median of the sd of the logits about 0.4.
+    """
+    means = logit_normal(*map(tuple, hospitals()), centre=0, wide=1000, tau_scale=5)
+    assert means[0] == pytest.approx(0.053, abs=0.003)
+    assert means[7] == pytest.approx(0.123, abs=0.005)
+
+
+def test_groups_without_a_case(value):
+    """The two populations have equal moments, and part where n is large."""
+    mu, _, mass = beta_nodes()
+    mean, sd = np.sum(mass * mu), value["cnt-tau-mid"] / 100
+    kappa = mean * (1 - mean) / sd**2 - 1
+    for n in (20, 1000, 5000):
+        right = 100 * mean * kappa / (kappa + n)
+        assert value[f"cnt-none-beta-{n}"] == pytest.approx(right, rel=2e-3)
+    ratio = [
+        value[f"cnt-none-logit-{n}"] / value[f"cnt-none-beta-{n}"]
+        for n in (20, 1000, 5000)
+    ]
+    assert all(np.diff(ratio) > 0) and ratio[0] < 1.05 and ratio[-1] > 2
+
+
+@pytest.mark.parametrize("sd,key", [(1.5, "1"), (10, "10"), (100, "100")])
+def test_vague_priors_by_adaptive_quadrature(value, numbers, sd, key):
+    def density(eta):
+        return stats.norm.pdf(eta, 0, sd) * np.exp(20 * special.log_expit(-eta))
+
+    def below(rate):
+        ends = -12 * sd, special.logit(rate), 10
+        parts = [
+            integrate.quad(density, a, b, limit=500)[0] for a, b in zip(ends, ends[1:])
+        ]
+        return parts[0] / sum(parts)
+
+    inside = 2 * stats.norm.cdf(special.logit(0.99) / sd) - 1
+    assert value[f"cnt-vague-{key}-inside"] == pytest.approx(100 * inside, abs=0.01)
+    assert value[f"cnt-vague-{key}-below"] == pytest.approx(100 * below(1e-3), abs=0.02)
+    if sd == 1.5:
+        assert below(value["cnt-vague-1"] / 100) == pytest.approx(0.5, abs=1e-3)
+        assert below(value["cnt-vague-1-high"] / 100) == pytest.approx(0.975, abs=1e-3)
+    elif sd == 10:
+        assert numbers["cnt-vague-10"]["text"] == "10⁻⁴"
+        assert below(10**-3.5) > 0.5 > below(10**-4.5)
+    else:
+        assert numbers["cnt-vague-100"]["text"] == "10⁻³⁰"
+        assert below(10**-29.5) > 0.5 > below(10**-30.5)
+
+
+def test_half_of_what_it_is(value):
+    deaths, n = hospitals()
+    for more, sign in ((0, -1), (-1, 1)):
+        changed = np.array([value["cnt-half-n"] + more, *n[1:]])
+        mean = exact.beta_binomial(deaths, changed).mean("theta").to_numpy()[0]
+        assert sign * (100 * mean - value["cnt-beta-a"] / 2) > 0
+    assert value["cnt-half-n"] < value["cnt-half-fixed"]
+
+
+def test_pumps_are_the_published_ones(numbers, close):
+    """BUGS, Pumps: alpha 0.70 (0.27), beta 0.93 (0.54); theta as George et al."""
+    for name, mean in (("alpha", 0.70), ("beta", 0.93)):
+        assert numbers[f"cnt-gamma-{name}"]["value"] == pytest.approx(mean, abs=0.006)
+        close(numbers[f"cnt-nb-{name}"], numbers[f"cnt-gamma-{name}"]["value"])
+
+
+def test_a_new_pump_and_a_pump_to_come(value):
+    """By integration over alpha and beta on a grid."""
+    failures, hours = pumps()
+    a = np.exp(np.linspace(-3.5, 1.5, 201))[:, None]
+    b = np.exp(np.linspace(-5, 2.5, 301))
+    log_p = -a - 0.9 * np.log(b) - b + np.log(a) + np.log(b)
+    for y, t in zip(failures, hours):
+        log_p = log_p + stats.nbinom.logpmf(y, a, b / (b + t))
+    mass = np.exp(log_p - log_p.max())
+    mass /= mass.sum()
+    new = np.sum(mass * (b / (b + 10)) ** a)
+    seven = np.sum(mass * ((b + 1.05) / (b + 11.05)) ** (a + 1))
+    assert value["cnt-p-new"] == pytest.approx(100 * new, abs=0.1)
+    assert value["cnt-p-exact"] == pytest.approx(100 * seven, abs=0.02)
+    for key, q in (("low", 0.025), ("high", 0.975)):
+        below = np.sum(mass * stats.gamma.cdf(value[f"cnt-new-{key}"], a, scale=1 / b))
+        assert below == pytest.approx(q, abs=2e-3)
+
+
+def test_a_normal_effect_for_each_pump(numbers, close):
+    failures, hours = pumps()
+    m, s = np.linspace(-5, 3.5, 171)[:, None, None], np.linspace(0.05, 5, 100)[:, None]
+    z = np.linspace(-6, 6, 181)
+    rate = np.exp(m + s * z)
+    log_p = (-(m**2) / 8 - s**2 / 8)[..., 0]
+    for y, t in zip(failures, hours):
+        like = np.exp(special.xlogy(y, rate * t) - rate * t - special.gammaln(y + 1))
+        like = like * stats.norm.pdf(z)
+        log_p = log_p + np.log(like.sum(-1) + 1e-300)
+        if t == hours[6]:
+            seven = np.sum(like * rate, -1) / (like.sum(-1) + 1e-300)
+    mass = np.exp(log_p - log_p.max())
+    close(numbers["cnt-pump-7-row"], np.sum(mass * seven) / mass.sum(), rounding=2e-3)
+
+
+def test_ignored_overdispersion_costs_what_the_variance_says(numbers, close):
+    """A normal approximation: the variance of a count is m + m**2 (exp(tau**2) - 1)."""
+    for key, tau, mean in (
+        ("0", 0, 5),
+        ("3", 0.3, 5),
+        ("6", 0.6, 5),
+        ("many", 0.6, 50),
+    ):
+        ratio = 1 + mean * np.expm1(tau**2)
+        share = 2 * stats.norm.sf(1.96 / ratio**0.5)
+        close(numbers[f"cnt-wrong-{key}-poisson"], 100 * share, rounding=2)
+    assert numbers["cnt-wrong-scatter-high"]["value"] < 9
+
+
+def test_herds_agree_with_lme4(numbers):
+    """lme4 1.1-31, glmer(cbind(incidence, size - incidence) ~ period + (1 | herd)).
+
+    With nAGQ = 9: period 2 is -0.991 (0.307), the sd of the herds 0.648. With an
+    effect for each row, (1 | row), and the Laplace approximation: -1.227 (0.480), sds
+    0.184 of the herds and 0.891 of the rows. Those are maximum likelihood estimates:
+    means of a posterior are near them, within half of its sd where the sd of herds is
+    not near zero.
+    """
+    value = {key: record["value"] for key, record in numbers.items()}
+    assert value["cnt-herd-p2"] == pytest.approx(-0.991, abs=0.1)
+    assert value["cnt-herd-p2-sd"] == pytest.approx(0.307, abs=0.03)
+    assert value["cnt-herd-tau"] == pytest.approx(0.648, abs=0.15)
+    assert value["cnt-row-p2"] == pytest.approx(-1.227, abs=0.2)
+    assert value["cnt-row-p2-sd"] == pytest.approx(0.480, abs=0.05)
+    assert value["cnt-rows-sd"] == pytest.approx(0.891, abs=0.1)
+    assert 0.184 < value["cnt-row-tau"] < value["cnt-herd-tau"]
+    assert value["cnt-cbpp-x2"] > 1.3 * value["cnt-cbpp-x2-new"]
+
+
+def test_data_used_twice(value):
+    """A's count used once more: the same nodes, weighted by it again."""
+    mu, kappa, mass = beta_nodes()
+    # None of 47, given none of 47 before.
+    a, b = mu * kappa, (1 - mu) * kappa + 47
+    again = mass * np.exp(
+        special.gammaln(b + 47)
+        + special.gammaln(a + b)
+        - special.gammaln(b)
+        - special.gammaln(a + b + 47)
+    )
+    rate = np.sum(again * mu * kappa / (kappa + 94)) / again.sum()
+    assert value["cnt-again-rate"] == pytest.approx(100 * rate, abs=0.01)
+    assert value["cnt-again-sd"] < value["cnt-once-sd"]
+
+
+def test_flat_prior_ends_in_complete_pooling(value):
+    assert value["cnt-flat-step"] == pytest.approx(100, abs=10)
+    assert value["cnt-flat-6-a"] == pytest.approx(value["cnt-overall"], abs=0.1)
+    assert value["cnt-flat-6-tau"] < 0.1 < value["cnt-flat-3-tau"]
+    assert value["cnt-default-change"] < 0.05
+
+
+def test_exercises(value):
+    deaths, n = hospitals()
+    assert value["cnt-a-470"] < value["cnt-a-fixed"]
+    assert value["cnt-p-mean"] / 1e5 < value["cnt-p-exact"] / 100
+    assert value["cnt-share-mean"] > value["cnt-share-rate"]
+    assert value["cnt-true-mean"] < value["cnt-true-rate"]
