@@ -20,6 +20,7 @@ CHAPTERS = [
     "pooling/radon",
     "why-hierarchy/eighteen-players",
     "why-hierarchy/students-in-schools",
+    "pooling/group-predictors",
     "posterior/funnel",
     "posterior/mode-or-mean",
     "open-questions/three-priors",
