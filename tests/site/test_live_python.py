@@ -22,6 +22,7 @@ CHAPTERS = [
     "why-hierarchy/eighteen-players",
     "why-hierarchy/students-in-schools",
     "pooling/how-many-groups",
+    "pooling/group-predictors",
     "posterior/funnel",
     "posterior/mode-or-mean",
     "open-questions/three-priors",

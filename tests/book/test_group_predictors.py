@@ -1,0 +1,152 @@
+"""The chapter on group-level predictors against lme4, refits and dense matrices."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from pooling import datasets, exact
+
+CHAPTER = "pooling/group-predictors"
+PRIORS = {
+    "tau_prior": stats.halfnorm(scale=1),
+    "sigma_prior": stats.halfnorm(scale=1),
+    "beta_prior": stats.norm(0, 2),
+}
+
+
+@pytest.fixture(scope="module")
+def numbers(glued):
+    return glued(CHAPTER)
+
+
+@pytest.fixture(scope="module")
+def value(numbers):
+    return {key: record["value"] for key, record in numbers.items()}
+
+
+@cache
+def houses():
+    """Readings, counties, and all columns: constant, floor, uranium, share."""
+    radon = datasets.load_radon()
+    share = radon.groupby("county", observed=True)["floor"].transform("mean")
+    X = np.column_stack(
+        [np.ones(len(radon)), radon["floor"], radon["log_uranium"], share]
+    )
+    return radon["log_radon"].to_numpy(), radon["county"].astype(str).to_numpy(), X
+
+
+@cache
+def fitted(columns, without=None):
+    y, county, X = houses()
+    keep = county != without
+    return exact.varying_intercepts(y[keep], county[keep], X[keep, :columns], **PRIORS)
+
+
+def test_every_fit_is_sound(fits):
+    records = fits(CHAPTER)
+    assert [record["name"] for record in records] == ["fit"]
+    assert not any(record["failures"] or record["expect"] for record in records)
+
+
+def test_the_fits_of_lme4(value):
+    """REML by lme4 1.1-31 (R: lmer), of log(activity + 0.1), with log_uranium.
+
+    y ~ floor + (1 | county): tau 0.315408, sigma 0.725780.
+    y ~ floor + log_uranium + (1 | county): floor -0.638778 (0.0660473),
+    uranium 0.697499 (0.0876270), tau 0.147666, sigma 0.728458.
+    The same + share: floor -0.689228 (0.0708302), share 0.392487 (0.1927682),
+    tau 0.132969. lm(y ~ floor + county): floor -0.689228 (0.070619).
+    """
+    assert value["pred-tau-plain"] == pytest.approx(0.3154, abs=0.01)
+    assert value["pred-tau-rich"] == pytest.approx(0.1477, abs=0.01)
+    assert value["pred-sigma-rich"] == pytest.approx(0.7285, abs=0.005)
+    assert value["pred-slope"] == pytest.approx(0.6975, abs=0.002)
+    assert value["pred-slope-sd"] == pytest.approx(0.0876, abs=0.005)
+    assert value["pred-rich-beta"] == pytest.approx(-0.6388, abs=0.002)
+    assert value["pred-context-floor"] == pytest.approx(-0.6892, abs=0.002)
+    assert value["pred-context-share"] == pytest.approx(0.3925, abs=0.005)
+    assert value["pred-context-share-sd"] == pytest.approx(0.1928, abs=0.01)
+    assert value["pred-tau-context"] == pytest.approx(0.1330, abs=0.01)
+    assert value["pred-free"] == pytest.approx(-0.689228, abs=1e-6)
+    assert value["pred-free-se"] == pytest.approx(0.070619, abs=1e-6)
+
+
+def test_the_slope_with_the_share_does_not_depend_on_tau(value):
+    assert value["pred-slope-spread"] < 1e-9
+    assert value["pred-slope-far"] == pytest.approx(value["pred-free"], abs=5e-4)
+    y, _, X = houses()
+    assert value["pred-slope-ols"] == pytest.approx(
+        np.linalg.lstsq(X[:, :3], y)[0][1], abs=1e-9
+    )
+
+
+def test_r_squared_of_draws_from_the_exact_posterior(numbers, value):
+    fit = fitted(3)
+    _, county, X = houses()
+    draw = fit.sample(4000, np.random.default_rng(1))
+    first = [np.flatnonzero(county == name)[0] for name in fit.groups]
+    beta = draw["beta"].transpose("sample", ...).to_numpy()
+    a = draw["a"].transpose("sample", ...).to_numpy()
+    level = a + beta[:, [0, 2]] @ X[first][:, [0, 2]].T
+    right = 1 - a.var(axis=1).mean() / level.var(axis=1).mean()
+    assert value["pred-r2-counties"] == pytest.approx(right, abs=0.02)
+    assert value["pred-r2-means"] > value["pred-r2-counties"]
+    assert value["pred-r2-low"] < 0.6 and value["pred-r2-high"] > 0.9
+
+
+def test_useless_predictors_often_raise_tau(value):
+    assert 40 < value["pred-permuted-negative"] < 90
+    assert value["pred-permuted-largest"] < value["pred-fall"] / 2
+    assert value["pred-rise"] > 0
+
+
+@pytest.mark.parametrize("key,columns", [("house", 3), ("county", 3)])
+def test_exact_cross_validation_against_fits_without_them(value, key, columns):
+    """The sum of all counties is a long computation; three refits show each formula."""
+    y, county, X = houses()
+    whole = fitted(columns)
+    for name in ("Lac Qui Parle", "St Louis", "Lake"):
+        without = fitted(columns, name)
+        joint = whole.log_evidence - without.log_evidence
+        assert joint < 0
+    # The harmonic rule for houses and the evidence for counties, on a dense grid.
+    assert value["pred-loo-house-exact"] == pytest.approx(-1027.3, abs=0.1)
+    assert value["pred-loo-drawn-exact"] == pytest.approx(-1029.9, abs=0.1)
+    assert value["pred-loo-plain-drawn-exact"] == pytest.approx(-1049.5, abs=0.1)
+
+
+def test_arviz_with_levels_drawn_is_wrong_and_integrated_right(value):
+    for key, slack in (("house", 0.5), ("marginal", 0.7), ("plain-marginal", 0.7)):
+        gap = value[f"pred-loo-{key}"] - value[f"pred-loo-{key}-exact"]
+        assert abs(gap) < slack, key
+    gap = value["pred-loo-plain-drawn"] - value["pred-loo-plain-drawn-exact"]
+    assert gap > 4 and value["pred-loo-plain-drawn-bad"] > 10
+    assert value["pred-lead-county"] > value["pred-lead-house"] > 0
+    assert value["pred-loo-gain-drawn"] < value["pred-lead-county"] - 3
+
+
+def test_three_predictions(value):
+    """By another way: the level's variance from the posterior of the coefficients."""
+    u = houses()[2][houses()[1] == "Lac Qui Parle"][0, 2]
+    draw = fitted(3).sample(100_000, np.random.default_rng(2))
+    beta = draw["beta"].transpose("coefficient", ...).to_numpy()
+    line = beta[0] + u * beta[2]
+    sd = np.sqrt(line.var() + np.mean(draw["tau"].to_numpy() ** 2))
+    assert value["pred-b-level"] == pytest.approx(line.mean(), abs=0.005)
+    assert value["pred-b-level-sd"] == pytest.approx(sd, abs=0.003)
+    assert value["pred-c-level-sd"] > 1.8 * value["pred-b-level-sd"]
+    assert abs(value["pred-a-level-sd"] - value["pred-b-level-sd"]) < 0.01
+    ratio = value["pred-a-house-sd"] / value["pred-c-house-sd"]
+    assert 0.9 < ratio < 1
+
+
+def test_coverage_of_counties_left_out(value):
+    """A few of them by whole fits, whose predictions are those of the chapter's grid."""
+    for key in ("rich", "plain"):
+        assert abs(value[f"pred-held-{key}-right"] - 80) < 2 * value["pred-cover-se"]
+    assert value["pred-held-plain-forget"] < 65
+    assert value["pred-held-plain-forget-large"] < 55
+    assert value["pred-lost-forget"] > 0 and value["pred-lost-reuse"] > 0
+    assert value["pred-large"] == 22
