@@ -283,8 +283,8 @@ def rehearsal(page: str):
 
 
 @pytest.fixture(scope="session")
-def ran(tmp_path_factory):
-    """Every chapter's rehearsal, run two at a time with the module from the wheel."""
+def ran(request, tmp_path_factory):
+    """The rehearsals of the chapters that are tested, two at a time."""
     folder = tmp_path_factory.mktemp("class")
     env = kernels.environment(ROOT / "_build" / ".cache")
     env["PYTHONPATH"] = str(installed(folder))
@@ -294,8 +294,13 @@ def ran(tmp_path_factory):
         result = kernels.run(notebook, folder, env)
         return notebook, result.err and kernels.failure(notebook)
 
+    pages = {
+        item.callspec.params["page"]: None
+        for item in request.session.items
+        if "ran" in getattr(item, "fixturenames", ()) and hasattr(item, "callspec")
+    }
     with ThreadPoolExecutor(2) as pool:
-        return dict(zip(CHAPTERS, pool.map(run, CHAPTERS)))
+        return dict(zip(pages, pool.map(run, pages)))
 
 
 def reports(notebook) -> dict[str, list[str]]:
