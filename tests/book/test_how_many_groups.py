@@ -337,6 +337,10 @@ def test_few_groups(J, value, rho):
     assert value["groups-few-2-wide-width"] > value["groups-few-t"]
 
 
+def test_a_prior_that_is_too_narrow(numbers, close):
+    close(numbers["groups-few-odd"], partial(2, 0.04, 0.64, 1.0, 0.0))
+
+
 def test_the_proposal_of_the_first_exercise(value, rho):
     sd = np.sqrt(4 * (rho + (1 - rho) / 50) / 8)
     assert value["groups-ex1-power"] == pytest.approx(power_of_t(6, EFFECT, sd))
