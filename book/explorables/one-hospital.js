@@ -108,7 +108,7 @@ class OneHospital extends Explorable {
     }
     this.logs = this.names.map((_, j) => this.logsOf(this.deaths[j], this.operations[j]));
     this.real = this.names.map((_, j) =>
-      this.summary(j, this.deaths[j], this.operations[j]));
+      this.answers(j, this.deaths[j], this.operations[j]));
     this.estimates = this.names.map((_, j) => this.real[j].mean);
   }
 
@@ -130,7 +130,7 @@ class OneHospital extends Explorable {
   }
 
   /** What the model says if hospital j has y deaths in n operations. */
-  summary(j, y, n) {
+  answers(j, y, n) {
     const mass = this.weights(this.logsOf(y, n), j);
     const kept = this.nodes
       .map((node, i) => ({ ...node, mass: mass[i] }))
@@ -197,7 +197,7 @@ class OneHospital extends Explorable {
 
   draw(width) {
     const narrow = width < 520;
-    this.now = this.summary(this.chosen, this.y, this.n);
+    this.now = this.answers(this.chosen, this.y, this.n);
     this.left = narrow ? 92 : 104;
     this.right = width - 16;
     this.top = narrow ? 68 : 46;
