@@ -9,12 +9,12 @@ import {
 const ROW = 22; // px: the height of a hospital
 const OPERATIONS = { min: 10, max: 1000, step: 1 };
 const MOST = 0.3; // the largest rate that the reader can set
-const POINTS = 120; // of a density
-const NEGLIGIBLE = 1e-10;
+const POINTS = 80; // of a density
+const NEGLIGIBLE = 1e-9;
 
 // The hierarchy is integrated over logit(mu) and w = kappa**-0.5.
-const LOGIT_MU = [-3.9, -0.9];
-const W = [0, 1];
+const LOGIT_MU = [-4.2, 0.2];
+const W = [0, 1.6];
 
 /** The logarithm of the gamma function at x > 0, by Stirling's series. */
 function logGamma(x) {
@@ -96,55 +96,55 @@ class OneHospital extends Explorable {
 
   /** The nodes of the integral, and each hospital's log probability there. */
   grid() {
-    this.nodes = [];
-    for (const [u, weightU] of legendre(72, LOGIT_MU)) {
-      const mu = 1 / (1 + Math.exp(-u));
-      for (const [w, weightW] of legendre(40, W)) {
-        const kappa = w ** -2;
+    const nodes = legendre(100, LOGIT_MU).flatMap(([u, weightU]) =>
+      legendre(48, W).map(([w, weightW]) => {
+        const mu = 1 / (1 + Math.exp(-u));
         // Mu is uniform, w is too.
-        const prior = Math.log(weightU * weightW * mu * (1 - mu));
-        this.nodes.push({ mu, kappa, a: mu * kappa, b: (1 - mu) * kappa, prior });
-      }
-    }
-    this.logs = this.names.map((_, j) => this.logsOf(this.deaths[j], this.operations[j]));
-    this.real = this.names.map((_, j) =>
-      this.summary(j, this.deaths[j], this.operations[j]));
-    this.estimates = this.names.map((_, j) => this.real[j].mean);
-  }
-
-  logsOf(y, n) {
-    return this.nodes.map(({ a, b }) => logCount(y, n, a, b));
-  }
-
-  /** Posterior weights, from the sum of the logs of some hospitals. */
-  weights(own, without) {
-    const logs = this.nodes.map(({ prior }, i) => {
-      let sum = prior + (own ? own[i] : 0);
-      for (const [j, log] of this.logs.entries()) if (j !== without) sum += log[i];
-      return sum;
+        return [mu, w ** -2, Math.log(weightU * weightW * mu * (1 - mu))];
+      }));
+    const logs = this.names.map((_, j) => nodes.map(([mu, kappa]) =>
+      logCount(this.deaths[j], this.operations[j], mu * kappa, (1 - mu) * kappa)));
+    // For each hospital what the other eleven say, where that is not negligible.
+    this.others = this.names.map((_, j) => {
+      const log = nodes.map(([, , prior], i) =>
+        logs.reduce((sum, each, k) => (k === j ? sum : sum + each[i]), prior));
+      const most = Math.max(...log);
+      const kept = nodes.map((_, i) => i).filter((i) => log[i] > most - 60);
+      return {
+        log: Float64Array.from(kept, (i) => log[i] - most),
+        mu: Float64Array.from(kept, (i) => nodes[i][0]),
+        kappa: Float64Array.from(kept, (i) => nodes[i][1]),
+      };
     });
-    const most = Math.max(...logs);
-    const mass = logs.map((v) => Math.exp(v - most));
-    const total = mass.reduce((sum, v) => sum + v, 0);
-    return mass.map((v) => v / total);
+    this.real = this.names.map((_, j) =>
+      this.answers(j, this.deaths[j], this.operations[j]));
+    this.estimates = this.real.map(({ mean }) => mean);
   }
 
   /** What the model says if hospital j has y deaths in n operations. */
-  summary(j, y, n) {
-    const mass = this.weights(this.logsOf(y, n), j);
-    const kept = this.nodes
-      .map((node, i) => ({ ...node, mass: mass[i] }))
-      .filter((node) => node.mass > NEGLIGIBLE);
-    const mean = (of) => kept.reduce((sum, node) => sum + node.mass * of(node), 0);
-    const first = mean(({ a, kappa }) => (a + y) / (kappa + n));
-    const second = mean(({ a, kappa }) =>
-      ((a + y) * (a + y + 1)) / ((kappa + n) * (kappa + n + 1)));
-    const mu = mean((node) => node.mu);
-    return {
-      kept, mean: first, sd: Math.sqrt(second - first * first), mu,
-      tau: mean((node) => Math.sqrt((node.mu * (1 - node.mu)) / (node.kappa + 1))),
-      weight: mean(({ kappa }) => n / (kappa + n)),
-    };
+  answers(j, y, n) {
+    const { log, mu, kappa } = this.others[j];
+    const mass = log.map((v, i) =>
+      v + logCount(y, n, mu[i] * kappa[i], (1 - mu[i]) * kappa[i]));
+    const most = mass.reduce((a, b) => Math.max(a, b));
+    let total = 0;
+    for (let i = 0; i < mass.length; i++) total += mass[i] = Math.exp(mass[i] - most);
+    const kept = [];
+    const sum = { first: 0, second: 0, mu: 0, tau: 0, weight: 0 };
+    for (let i = 0; i < mass.length; i++) {
+      const m = mass[i] / total;
+      if (m < NEGLIGIBLE) continue;
+      const [a, size] = [mu[i] * kappa[i], kappa[i]];
+      kept.push({ a, kappa: size, mass: m });
+      const rate = (a + y) / (size + n);
+      sum.first += m * rate;
+      sum.second += (m * rate * (a + y + 1)) / (size + n + 1);
+      sum.mu += m * mu[i];
+      sum.tau += m * Math.sqrt((mu[i] * (1 - mu[i])) / (size + 1));
+      sum.weight += (m * n) / (size + n);
+    }
+    const { first, second, ...rest } = sum;
+    return { kept, mean: first, sd: Math.sqrt(second - first * first), ...rest };
   }
 
   /** Posterior mean and sd of another hospital, from the nodes of a summary. */
@@ -163,16 +163,18 @@ class OneHospital extends Explorable {
   densities(kept) {
     const { y, n } = this;
     const likelihood = logGamma(n + 2) - logGamma(y + 1) - logGamma(n - y + 1);
-    const main = kept.filter((node) => node.mass > 1e-5).map(({ a, b, mass }) => ({
-      a: a + y - 1,
-      b: b + n - y - 1,
-      log: Math.log(mass) + logGamma(a + b + n) - logGamma(a + y) - logGamma(b + n - y),
-    }));
+    const main = kept.filter(({ mass }) => mass > 1e-6);
+    const [c, d, log] = [0, 1, 2].map(() => new Float64Array(main.length));
+    main.forEach(({ a, kappa, mass }, i) => {
+      c[i] = a + y - 1;
+      d[i] = kappa - a + n - y - 1;
+      log[i] = Math.log(mass) + logGamma(kappa + n) - logGamma(c[i] + 1) - logGamma(d[i] + 1);
+    });
     return Array.from({ length: POINTS }, (_, k) => {
       const rate = (MOST * (k + 0.5)) / POINTS;
       const [p, q] = [Math.log(rate), Math.log1p(-rate)];
       let posterior = 0;
-      for (const { a, b, log } of main) posterior += Math.exp(log + a * p + b * q);
+      for (let i = 0; i < c.length; i++) posterior += Math.exp(log[i] + c[i] * p + d[i] * q);
       return [rate, posterior, Math.exp(likelihood + y * p + (n - y) * q)];
     });
   }
@@ -197,7 +199,7 @@ class OneHospital extends Explorable {
 
   draw(width) {
     const narrow = width < 520;
-    this.now = this.summary(this.chosen, this.y, this.n);
+    this.now = this.answers(this.chosen, this.y, this.n);
     this.left = narrow ? 92 : 104;
     this.right = width - 16;
     this.top = narrow ? 68 : 46;

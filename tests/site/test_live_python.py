@@ -27,6 +27,7 @@ CHAPTERS = [
     "posterior/mode-or-mean",
     "open-questions/three-priors",
     "open-questions/fat-tails",
+    "pooling/counts",
 ]
 #: All of them with LIVE_CHAPTERS=all, which takes some minutes; else the first two.
 RUN_LIVE = CHAPTERS if os.environ.get("LIVE_CHAPTERS") == "all" else CHAPTERS[:2]
