@@ -143,7 +143,7 @@ def test_three_predictions(value):
 
 
 def test_coverage_of_counties_left_out(value):
-    """A few of them by whole fits, whose predictions are those of the chapter's grid."""
+    """A few of them by whole fits, which predict as the grid of the chapter does."""
     for key in ("rich", "plain"):
         assert abs(value[f"pred-held-{key}-right"] - 80) < 2 * value["pred-cover-se"]
     assert value["pred-held-plain-forget"] < 65
