@@ -41,11 +41,11 @@ def notebooks(root: Path = ROOT) -> list[str]:
 
 
 def chapters(root: Path = ROOT) -> list[str]:
-    """The pages that teach: all but the first and the reference pages."""
+    """The pages that teach: all but those of the book, its parts and the reference."""
     return [
         name
-        for name in documents(root)[1:]
-        if not name.startswith("book/reference/")
+        for name in documents(root)
+        if not name.startswith("book/reference/") and not name.endswith("/index")
     ]
 
 

@@ -107,7 +107,7 @@ class UnseenCounty extends Explorable {
     };
     const [left, right] = [14, width - 14];
     this.across = linear(SPAN, [left, right]);
-    this.along = linear([-1, 0.6], [left, right]);
+    this.along = linear([-1.1, 0.65], [left, right]);
     set(this.drawing, { viewBox: `0 0 ${width} 372` });
     const g = svg("g", { "aria-hidden": "true" });
     this.drawDensities(g, left, right);

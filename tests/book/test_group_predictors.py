@@ -102,19 +102,15 @@ def test_useless_predictors_often_raise_tau(value):
     assert value["pred-rise"] > 0
 
 
-@pytest.mark.parametrize("key,columns", [("house", 3), ("county", 3)])
-def test_exact_cross_validation_against_fits_without_them(value, key, columns):
-    """The sum of all counties is a long computation; three refits show each formula."""
+def test_exact_cross_validation_against_fits_without_them(value):
+    """One county, by the evidence of two fits; one house, by a fit without it."""
+    whole, without = fitted(3), fitted(3, "Lac Qui Parle")
+    joint = whole.log_evidence - without.log_evidence
+    assert value["pred-lqp-joint"] == pytest.approx(joint, abs=1e-4)
     y, county, X = houses()
-    whole = fitted(columns)
-    for name in ("Lac Qui Parle", "St Louis", "Lake"):
-        without = fitted(columns, name)
-        joint = whole.log_evidence - without.log_evidence
-        assert joint < 0
-    # The harmonic rule for houses and the evidence for counties, on a dense grid.
-    assert value["pred-loo-house-exact"] == pytest.approx(-1027.3, abs=0.1)
-    assert value["pred-loo-drawn-exact"] == pytest.approx(-1029.9, abs=0.1)
-    assert value["pred-loo-plain-drawn-exact"] == pytest.approx(-1049.5, abs=0.1)
+    rest = exact.varying_intercepts(y[1:], county[1:], X[1:, :3], **PRIORS)
+    alone = rest.predict(county[0], X[0, :3]).log_density(y[0])
+    assert value["pred-first-house"] == pytest.approx(float(alone), abs=1e-4)
 
 
 def test_arviz_with_levels_drawn_is_wrong_and_integrated_right(value):
@@ -142,11 +138,41 @@ def test_three_predictions(value):
     assert 0.9 < ratio < 1
 
 
+def test_a_county_with_one_house_is_predicted_as_by_a_fit_without_it(numbers, value):
+    y, county, X = houses()
+    name = numbers["pred-single"]["text"]
+    (row,) = np.flatnonzero(county == name)
+    right = fitted(3, name).predict("new", X[row, :3]).cdf(y[row])
+    assert value["pred-single-probability"] == pytest.approx(float(right), abs=1e-4)
+
+
 def test_coverage_of_counties_left_out(value):
-    """A few of them by whole fits, which predict as the grid of the chapter does."""
     for key in ("rich", "plain"):
-        assert abs(value[f"pred-held-{key}-right"] - 80) < 2 * value["pred-cover-se"]
+        gap = abs(value[f"pred-held-{key}-right"] - 80)
+        assert gap < 2 * value["pred-cover-se"]
     assert value["pred-held-plain-forget"] < 65
     assert value["pred-held-plain-forget-large"] < 55
+    assert value["pred-held-rich-forget"] < value["pred-held-rich-right"]
     assert value["pred-lost-forget"] > 0 and value["pred-lost-reuse"] > 0
     assert value["pred-large"] == 22
+
+
+def test_the_two_lines_of_draws(numbers, close):
+    for name in ("level", "house"):
+        right = numbers[f"pred-b-{name}-sd"]["value"]
+        close(numbers[f"pred-b-drawn-{name}-sd"], right)
+
+
+def test_a_new_county_by_hand(value):
+    tau, sigma = value["pred-tau-rich"], value["pred-sigma-rich"]
+    weight = 3 * tau**2 / (3 * tau**2 + sigma**2)
+    assert value["pred-ex1-weight"] == pytest.approx(weight)
+    assert value["pred-ex1-sd"] == pytest.approx(tau * (1 - weight) ** 0.5)
+    hand = value["pred-ex1-prior"] + weight * (2 - value["pred-ex1-prior"])
+    assert value["pred-ex1-hand"] == pytest.approx(hand)
+
+
+def test_centring_changes_words_and_no_answer(value):
+    assert value["pred-ex2-share"] == pytest.approx(
+        value["pred-ex2-share-given"] + value["pred-ex2-floor"], abs=1e-6
+    )
