@@ -180,7 +180,7 @@ def variables(model) -> list[dict]:
 
 def _distribution(variable) -> str:
     """The name of a distribution, as PyMC's classes have it."""
-    name = type(variable.owner.op).__name__.removesuffix("RV")
+    name = type(variable.owner.op).__name__.removesuffix("RV").removeprefix("_")
     return {"InvGamma": "InverseGamma"}.get(name, name)
 
 
@@ -264,7 +264,8 @@ def draw(model) -> Figure:
         )
         ax.add_patch(frame)
         side, at = ("left", left + 0.08) if key in mirrored else ("right", right - 0.08)
-        ax.text(at, bottom + 0.12, _label(key), ha=side, color=COLORS["muted"], **style)
+        y = top - 0.12 if _is_root(key, nodes) else bottom + 0.12
+        ax.text(at, y, _label(key), ha=side, color=COLORS["muted"], **style)
     shapes = {}
     for one in nodes:
         x, y = places[one["name"]]
@@ -378,8 +379,9 @@ def _layout(nodes: list[dict], width: float):
 def _block(inside: list[dict], row: dict[str, int], width: float, left: float):
     """Columns for the nodes of a plate, from `left` on, and its frame.
 
-    What stands beside a child comes just before it. The label is to the right of the
-    last node's centre, so that no arrow which leaves downwards meets it.
+    What stands beside a child comes just before it. The label is above the nodes if no
+    arrow leads into the plate; else it is below them, to the right of the last one's
+    centre, so that no arrow which leaves downwards meets it.
     """
     step, x = width + GAP, {}
     inside = sorted(inside, key=lambda one: _order(one, inside))
@@ -395,8 +397,16 @@ def _block(inside: list[dict], row: dict[str, int], width: float, left: float):
     right = max(right, last + 0.2 + _text_width(_label(_key(inside[0]))))
     top = min(row[name] for name in x)
     half = HEIGHT * ROUND / 2
-    frame = left, -ROW * bottom - half - 0.22, right, -ROW * top + half + PLATE
+    below, above = 0.22, PLATE
+    if _is_root(_key(inside[0]), inside):
+        below, above = above, below
+    frame = left, -ROW * bottom - half - below, right, -ROW * top + half + above
     return x, frame
+
+
+def _is_root(key: tuple, nodes: list[dict]) -> bool:
+    """Whether no variable of a plate has a parent."""
+    return not any(one["parents"] for one in nodes if _key(one) == key)
 
 
 def _rows(nodes: list[dict]) -> tuple[dict[str, int], list[str]]:

@@ -86,7 +86,8 @@ def form(variables: list[dict]) -> str:
     """What a model's variables say of its parameterisation.
 
     A group effect with unknown parents is centered; one that is computed from another
-    effect of the same groups is not, whatever that one depends on.
+    effect of the same groups is not, whatever that one depends on. The other effect may
+    have a dimension more, such as intercept and slope.
     """
     by_name = {one["name"]: one for one in variables}
     forms, standardised = set(), set()
@@ -101,7 +102,8 @@ def form(variables: list[dict]) -> str:
             if any(p["kind"] == "free" for p in parents):
                 forms.add("centered")
         if one["kind"] == "deterministic" and any(
-            p["kind"] == "free" and p["plate"] == one["plate"] for p in parents
+            p["kind"] == "free" and all(dim in p["plate"] for dim in one["plate"])
+            for p in parents
         ):
             forms.add("non-centered")
     return "mixed" if len(forms) > 1 else forms.pop() if forms else "not applicable"
