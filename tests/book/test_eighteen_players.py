@@ -167,6 +167,23 @@ def test_errors_without_shrinkage_are_sums_of_variances(numbers, close):
         close(numbers[f"ball-play-{key}-none"], expected)
 
 
+def test_errors_of_the_same_estimate_for_all_are_sums_of_variances(numbers, close):
+    """The mean of the players has a part of each player's own rate and chance in it."""
+    players = datasets.load_baseball()
+    mean = numbers["ball-mean"]["value"]
+    cases = {"02": 0.02, "tau": numbers["ball-tau"]["value"], "05": 0.05}
+    for key, tau in cases.items():
+        chance = mean * (1 - mean) - tau**2
+        expected = 17 * tau**2 + chance / N
+        expected += chance * np.sum(1 / players["rest_at_bats"])
+        close(numbers[f"ball-play-{key}-one"], expected)
+
+
+def test_one_estimate_for_all_is_better_where_players_differ_little(value):
+    assert value["ball-play-02-one"] < value["ball-play-02-some"]
+    assert value["ball-play-05-one"] > value["ball-play-05-some"]
+
+
 def test_sd_on_the_arcsine_scale_is_nearly_one(value):
     assert 1 < value["ball-x-sd-low"] < value["ball-x-sd-high"] < 1.05
 
