@@ -56,7 +56,7 @@ HEADINGS = """() =>
 WRONG_IDS = """() => {
     const found = [...document.querySelectorAll("[id]")].map(e => e.id);
     const wanted = [...document.querySelectorAll('a[href^="#"]')]
-        .map(a => decodeURIComponent(a.hash.slice(1)));
+        .map(a => decodeURIComponent(a.getAttribute("href").slice(1)));
     return [
         ...wanted.filter(id => !found.includes(id)).map(id => `no ${id}`),
         ...wanted.filter(id => found.indexOf(id) !== found.lastIndexOf(id))
