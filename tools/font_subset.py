@@ -21,8 +21,8 @@ from fontTools.ttLib.tables._g_l_y_f import Glyph
 STATIC = Path(__file__).resolve().parents[1] / "book" / "_theme" / "static"
 ASCII = "".join(map(chr, range(0x20, 0x7F)))
 TEXT = ASCII + "\u00a0·×éö±²³–—‘’“”…−"
-LETTERS = "ABCEJKNRSVWXabdefgijkmnpstuvwxyzαβδηθμνρστχϕϵ"
-MAIN = ASCII + "\u00a0±×ˉΦ…→∂∈−∗∝∞∣∼≈≤≥⋅⋯\ue020"
+LETTERS = "ABCEJKLNRSVWXabdefgijkmnpstuvwxyzαβδηθμνρστχϕϵ"
+MAIN = ASCII + "\u00a0±×ˉΣΦ…→∂∈−∗∝∞∣∼≈≤≥⊤⋅⋯\ue020"
 FONTS = {
     "fonts/SourceSerif4-Regular": TEXT,
     "fonts/SourceSerif4-Italic": TEXT,
