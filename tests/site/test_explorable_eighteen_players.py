@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
 from pooling import datasets
-from using_explorables import ready, said, settled, start, tab_to
+from using_explorables import cells, click, data_of, ready, said, settled, start, tab_to
 
 NAME = "eighteen-players"
 PAGE = "book/why-hierarchy/eighteen-players.html"
@@ -32,9 +30,7 @@ def closer(share):
 @pytest.fixture(scope="module")
 def data(window):
     """What the page gives the figure."""
-    with window() as visit:
-        script = visit.open(PAGE).locator(f"{NAME} script").text_content()
-    return json.loads(script)
+    return data_of(window, PAGE, NAME)
 
 
 def test_its_data_are_the_table_and_the_formula(data):
@@ -68,10 +64,6 @@ def test_its_errors_are_exact(window, data):
             assert found[1] == pytest.approx(best, abs=1e-4)
 
 
-def cells(page, row):
-    return page.locator(f"{NAME} tbody tr").nth(row).locator("td").all_inner_texts()
-
-
 @pytest.mark.parametrize("size,scheme", [("wide", "light"), ("phone", "dark")])
 def test_by_keyboard_the_truth_comes_after_the_choice(size, scheme, window):
     with window(size, scheme) as visit:
@@ -83,14 +75,14 @@ def test_by_keyboard_the_truth_comes_after_the_choice(size, scheme, window):
         mean = f"{START.mean():.3f}"
         words = said(page, NAME, f"moves 30% of the way to the mean, {mean}")
         assert f"Clemente's estimate is {estimates(0.3)[0]:.3f}" in words
-        assert "error" not in words and cells(page, 0) == ["hidden"] * 4
+        assert "error" not in words and cells(page, NAME, 0) == ["hidden"] * 4
         assert page.locator(f"{NAME} svg path.exact").count() == 0
 
         tab_to(page, "Show what happened")
         page.keyboard.press("Enter")
         words = said(page, NAME, f"error is {error(0.3):.4f}; that of the averages")
         assert f"{error(0):.4f}" in words and f"{closer(0.3)} of 18 players" in words
-        assert cells(page, 0) == [
+        assert cells(page, NAME, 0) == [
             f"{error(0):.4f}", f"{error(0.3):.4f}", "hidden", f"{error(1):.4f}"
         ]
         assert page.locator(f"{NAME} svg path.exact").count() == 19
@@ -119,19 +111,13 @@ def test_start_again_hides_what_was_shown(window):
             figure.locator("button").click()
         settled(page, NAME)
         words = said(page, NAME, "moves 0% of the way")
-        assert "still hidden" in words and cells(page, 0) == ["hidden"] * 4
+        assert "still hidden" in words and cells(page, NAME, 0) == ["hidden"] * 4
         assert figure.locator("button").inner_text() == "Show what happened"
 
 
 def test_by_pointer(window):
     with window() as visit:
         page = visit.open(PAGE)
-        figure = ready(page, NAME)
-        figure.scroll_into_view_if_needed()
-        settled(page, NAME)
-        box = figure.locator("svg").bounding_box()
-        x = figure.evaluate("figure => figure.across(60)")
-        page.mouse.click(box["x"] + x, box["y"] + 120)
-        settled(page, NAME)
+        figure = click(page, NAME, "across", 60, below=120)
         assert figure.evaluate("figure => figure.share") == pytest.approx(60, abs=1)
         assert not visit.errors

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from using_explorables import ready, said, settled, start, tab_to
+from using_explorables import cells, click, ready, said, start, tab_to
 
 NAME = "how-many-groups"
 PAGE = "book/pooling/how-many-groups.html"
@@ -121,10 +121,6 @@ def test_its_curves_pass_through_the_design(visit):
     np.testing.assert_allclose(gaps, 0, atol=2e-3)
 
 
-def cells(page, row):
-    return page.locator(f"{NAME} tbody tr").nth(row).locator("td").all_inner_texts()
-
-
 @pytest.mark.parametrize("size,scheme", [("wide", "light"), ("phone", "dark")])
 def test_by_keyboard(size, scheme, window):
     with window(size, scheme) as visit:
@@ -135,7 +131,7 @@ def test_by_keyboard(size, scheme, window):
         words = said(page, NAME, "22 groups of 10, ρ = 0.18, at a cost of 440")
         power = power_of_t(20, np.sqrt(4 * (0.18 + 0.082) / 22))
         assert f"the t test {100 * power:.1f}% and 5.0%" in words
-        assert cells(page, 1) == ["5.0%", f"{100 * power:.1f}%"]
+        assert cells(page, NAME, 1) == ["5.0%", f"{100 * power:.1f}%"]
         right = sds(22, 10, 0.18)
         assert f"μ {right['mu']:.3f}" in words and f"τ {right['tau']:.3f}" in words
 
@@ -156,13 +152,7 @@ def test_by_keyboard(size, scheme, window):
 def test_by_pointer_groups_are_exchanged_at_the_same_cost(window):
     with window() as visit:
         page = visit.open(PAGE)
-        figure = ready(page, NAME)
-        figure.scroll_into_view_if_needed()
-        settled(page, NAME)
-        box = figure.locator("svg").bounding_box()
-        x = figure.evaluate("figure => figure.along(10)")
-        page.mouse.click(box["x"] + x, box["y"] + 120)
-        settled(page, NAME)
+        figure = click(page, NAME, "along", 10, below=120)
         now = figure.evaluate("figure => ({ ...figure.now, cost: figure.cost })")
         assert (now["J"], now["n"], now["cost"]) == (10, 30, 400)
         assert not visit.errors

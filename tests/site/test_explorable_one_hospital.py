@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pooling import datasets, exact
-from using_explorables import ready, said, settled, start, tab_to
+from using_explorables import cells, click, ready, said, start, tab_to
 
 NAME = "one-hospital"
 PAGE = "book/pooling/counts.html"
@@ -53,10 +53,6 @@ def test_its_numbers_are_exact(window, j, y, n):
     assert np.abs(density - np.asarray(right)).max() < 4e-3 * density.max()
 
 
-def cells(page, row):
-    return page.locator(f"{NAME} tbody tr").nth(row).locator("td").all_inner_texts()
-
-
 @pytest.mark.parametrize("size,scheme", [("wide", "light"), ("phone", "dark")])
 def test_by_keyboard_the_count_changes_and_comes_back(size, scheme, window):
     with window(size, scheme) as visit:
@@ -69,8 +65,8 @@ def test_by_keyboard_the_count_changes_and_comes_back(size, scheme, window):
         words = said(page, NAME, "Hospital A with 5 deaths in 47 operations")
         mean = 100 * float(fit.mean("theta")[0])
         assert f"its estimate is {mean:.1f}%" in words
-        assert cells(page, 0) == ["0.0%", f"{100 * 5 / 47:.1f}%"]
-        assert cells(page, 3)[1] == f"{100 * fit.mean('mu'):.1f}%"
+        assert cells(page, NAME, 0) == ["0.0%", f"{100 * 5 / 47:.1f}%"]
+        assert cells(page, NAME, 3)[1] == f"{100 * fit.mean('mu'):.1f}%"
 
         tab_to(page, "Hospital")
         page.keyboard.press("ArrowDown")
@@ -89,13 +85,7 @@ def test_by_keyboard_the_count_changes_and_comes_back(size, scheme, window):
 def test_by_pointer(window):
     with window() as visit:
         page = visit.open(PAGE)
-        figure = ready(page, NAME)
-        figure.scroll_into_view_if_needed()
-        settled(page, NAME)
-        box = figure.locator("svg").bounding_box()
-        x = figure.evaluate("figure => figure.along(0.2)")
-        page.mouse.click(box["x"] + x, box["y"] + 120)
-        settled(page, NAME)
+        figure = click(page, NAME, "along", 0.2, below=120)
         assert figure.evaluate("figure => figure.y") == pytest.approx(9, abs=1)
         assert not visit.errors
 

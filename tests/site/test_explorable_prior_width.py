@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -11,7 +9,7 @@ from scipy import stats
 from _sphinx.executing import records
 from built import SOURCES
 from pooling import datasets, exact
-from using_explorables import ready, said, settled, start, tab_to
+from using_explorables import data_of, ready, said, settled, start, tab_to
 
 NAME = "prior-width"
 PAGE = "book/open-questions/three-priors.html"
@@ -21,9 +19,7 @@ PRIORS = {"mu_prior": stats.norm(0, 2), "tau_prior": stats.halfnorm(scale=1)}
 @pytest.fixture(scope="module")
 def data(window):
     """What the page gives the figure."""
-    with window() as visit:
-        script = visit.open(PAGE).locator(f"{NAME} script").text_content()
-    return json.loads(script)
+    return data_of(window, PAGE, NAME)
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
 from built import SITE
 from pooling import datasets
-from using_explorables import ready, said, settled, start, tab_to
+from using_explorables import click, data_of, ready, said, settled, start, tab_to
 
 NAME = "slope-origin"
 PAGE = "book/pooling/slopes.html"
@@ -70,9 +68,7 @@ def seen_from(c, ta, tb, r):
 @pytest.fixture(scope="module")
 def data(window):
     """What the page gives the figure."""
-    with window() as visit:
-        script = visit.open(PAGE).locator(f"{NAME} script").text_content()
-    return json.loads(script)
+    return data_of(window, PAGE, NAME)
 
 
 def test_its_data_are_the_own_lines(data):
@@ -142,14 +138,9 @@ def test_by_keyboard(size, scheme, window):
 def test_by_pointer(window):
     with window() as visit:
         page = visit.open(PAGE)
-        figure = ready(page, NAME)
-        figure.scroll_into_view_if_needed()
-        settled(page, NAME)
-        box = figure.locator("svg").bounding_box()
-        x = figure.evaluate("figure => figure.day(6)")
-        page.mouse.click(box["x"] + x, box["y"] + 100)
-        settled(page, NAME)
+        figure = click(page, NAME, "day", 6, below=100)
         assert figure.evaluate("figure => figure.origin") == 6
+        box = figure.locator("svg").bounding_box()
         place = figure.evaluate("figure => [figure.turn(2), figure.turnTop + 50]")
         page.mouse.click(box["x"] + place[0], box["y"] + place[1])
         settled(page, NAME)

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from pooling import datasets, exact
-from using_explorables import ready, said, settled, start, tab_to
+from using_explorables import click, ready, said, start, tab_to
 
 NAME = "unseen-county"
 PAGE = "book/pooling/group-predictors.html"
@@ -85,13 +85,7 @@ def test_by_keyboard(size, scheme, window):
 def test_by_pointer(window):
     with window() as visit:
         page = visit.open(PAGE)
-        figure = ready(page, NAME)
-        figure.scroll_into_view_if_needed()
-        settled(page, NAME)
-        box = figure.locator("svg").bounding_box()
-        x = figure.evaluate("figure => figure.along(-0.4)")
-        page.mouse.click(box["x"] + x, box["y"] + 330)
-        settled(page, NAME)
+        figure = click(page, NAME, "along", -0.4, below=330)
         found = figure.evaluate("figure => figure.uranium")
         assert found == pytest.approx(-0.4, abs=0.02)
         assert not visit.errors

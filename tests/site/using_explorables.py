@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -73,3 +74,27 @@ def said(page, name, words):
     status = page.locator(f"{name} [role=status]")
     status.filter(has_text=words).wait_for()
     return status.inner_text()
+
+
+def data_of(window, path, name):
+    """What the page at that path gives the figure."""
+    with window() as visit:
+        script = visit.open(path).locator(f"{name} script").text_content()
+    return json.loads(script)
+
+
+def cells(page, name, row):
+    """The cells of a row of the figure's table, without its header."""
+    return page.locator(f"{name} tbody tr").nth(row).locator("td").all_inner_texts()
+
+
+def click(page, name, scale, value, below):
+    """Click where a scale of the figure has a value, so many pixels below its top."""
+    figure = ready(page, name)
+    figure.scroll_into_view_if_needed()
+    settled(page, name)
+    box = figure.locator("svg").bounding_box()
+    x = figure.evaluate(f"(figure, value) => figure.{scale}(value)", value)
+    page.mouse.click(box["x"] + x, box["y"] + below)
+    settled(page, name)
+    return figure
