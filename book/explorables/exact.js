@@ -5,6 +5,8 @@
 // Given tau everything is normal (Bayesian Data Analysis, section 5.4); the integral
 // over tau is numerical. This module is independent of the page.
 
+import { normalCdf } from "./numerics.js";
+
 // On an even grid the trapezoid rule converges exponentially for smooth integrands that
 // vanish at both ends, as these do in log(tau). The step and the reach
 // leave errors below one in 10^8 for three groups or more.
@@ -70,15 +72,6 @@ export function givenTau(y, sigma, tau) {
     mean: theta.map((t) => t.mean),
     sd: theta.map((t) => Math.sqrt(t.variance)),
   };
-}
-
-/** Phi(x), by Marsaglia's series (2004, J. Stat. Software 11(4)). */
-function normalCdf(x) {
-  if (Math.abs(x) > 8) return x > 0 ? 1 : 0;
-  let sum = x;
-  let term = x;
-  for (let k = 3; sum !== sum + term; k += 2) sum += term *= (x * x) / k;
-  return 0.5 + (sum * Math.exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI);
 }
 
 /** A mixture of normals; its parts are of { weight, mean, variance }. */

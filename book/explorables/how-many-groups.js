@@ -4,6 +4,7 @@
 // have n measurements each. All numbers are integrals over the scatter that the design may
 // show, which is a multiple of a chi-squared variable; none is simulated.
 
+import { normalCdf } from "./numerics.js";
 import {
   choice, clamp, diamond, Explorable, html, level, linear, number, path, renew, set, slider,
   svg, text, triangle, upright,
@@ -13,18 +14,6 @@ const STEP = 0.02; // of the grid of tau, which ends at six scales of its prior
 const CUT = 1.959963984540054; // of a normal test
 const FEW = 4; // groups: two of either kind
 const WHOLE = 0; // the design in which whole groups are treated
-
-/** Phi(x), with a relative error of the smaller tail below 2e-7 (Numerical Recipes). */
-function normalCdf(x) {
-  const z = Math.abs(x) / Math.SQRT2;
-  const t = 1 / (1 + 0.5 * z);
-  const c = [-1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807,
-    -1.13520398, 1.48851587, -0.82215223, 0.17087277];
-  let sum = 0;
-  for (let k = c.length - 1; k >= 0; k--) sum = c[k] + t * sum;
-  const tail = 0.5 * t * Math.exp(sum - z * z);
-  return x > 0 ? 1 - tail : tail;
-}
 
 // Steps of the even grids of log chi-squared, in sds, and the least weight that is kept:
 // for the chosen design, with errors below 1e-6, and for curves, with errors below 1e-3.

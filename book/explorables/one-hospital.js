@@ -1,6 +1,7 @@
 // Twelve hospitals: the reader sets the count of one of them, and sees what the
 // beta-binomial hierarchy then says of it and of the other eleven.
 
+import { gaussLegendre } from "./numerics.js";
 import {
   button, choice, clamp, diamond, Explorable, html, level, linear, number, path, renew, set,
   slider, svg, text, ticks, upright,
@@ -46,26 +47,6 @@ function logCount(y, n, a, b) {
   return logRising(a, y) + logRising(b, n - y) - logRising(a + b, n);
 }
 
-/** Nodes and weights of Gauss and Legendre between two ends. */
-function legendre(count, [low, high]) {
-  return Array.from({ length: count }, (_, k) => {
-    let x = Math.cos((Math.PI * (k + 0.75)) / (count + 0.5));
-    let slope;
-    for (let step = 0; step < 50; step++) {
-      let [before, now] = [1, x];
-      for (let j = 2; j <= count; j++) {
-        [before, now] = [now, ((2 * j - 1) * x * now - (j - 1) * before) / j];
-      }
-      slope = (count * (x * now - before)) / (x * x - 1);
-      const change = now / slope;
-      x -= change;
-      if (Math.abs(change) < 1e-15) break;
-    }
-    const half = (high - low) / 2;
-    return [low + half * (1 + x), (2 * half) / ((1 - x * x) * slope * slope)];
-  });
-}
-
 class OneHospital extends Explorable {
   build(data) {
     Object.assign(this, data);
@@ -96,8 +77,8 @@ class OneHospital extends Explorable {
 
   /** The nodes of the integral, and each hospital's log probability there. */
   grid() {
-    const nodes = legendre(100, LOGIT_MU).flatMap(([u, weightU]) =>
-      legendre(48, W).map(([w, weightW]) => {
+    const nodes = gaussLegendre(100, LOGIT_MU).flatMap(([u, weightU]) =>
+      gaussLegendre(48, W).map(([w, weightW]) => {
         const mu = 1 / (1 + Math.exp(-u));
         // Mu is uniform, w is too.
         return [mu, w ** -2, Math.log(weightU * weightW * mu * (1 - mu))];

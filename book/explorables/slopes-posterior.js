@@ -4,26 +4,7 @@
 // A symmetric matrix of two rows is [upper left, beside it, lower right]. A point of the
 // grid has tau_alpha, tau_beta, rho and sigma, at the origin for which it was made.
 
-/** Nodes and weights of Gauss-Legendre quadrature on [-1, 1]. */
-export function gaussLegendre(size) {
-  const nodes = [];
-  const weights = [];
-  for (let k = 0; k < size; k++) {
-    let z = -Math.cos(Math.PI * (k + 0.75) / (size + 0.5));
-    let slope = 1;
-    for (let step = 0; step < 8; step++) {
-      let [p, before] = [1, 0];
-      for (let n = 1; n <= size; n++) {
-        [p, before] = [((2 * n - 1) * z * p - (n - 1) * before) / n, p];
-      }
-      slope = size * (z * p - before) / (z * z - 1);
-      z -= p / slope;
-    }
-    nodes.push(z);
-    weights.push(2 / ((1 - z * z) * slope * slope));
-  }
-  return { nodes, weights };
-}
+import { gaussLegendre } from "./numerics.js";
 
 /** A covariance matrix of (height at 0, slope), seen from origin c. */
 export function sheared([a, b, d], c) {
@@ -49,25 +30,21 @@ function summary({ lines, unit }, c) {
 
 /**
  * The points of the grid that count, with their weights, for priors stated at origin c;
- * `size` has the number of nodes for each sd, for rho and for sigma. With `rho` null it is integrated too, under the LKJ prior.
+ * `size` has the number of nodes for each sd, for rho and for sigma. With `rho` null it
+ * is integrated too, under the LKJ prior.
  */
 export function grid(data, c, size, rho = null) {
   const { lines, rss, days, prior } = data;
   const J = lines.length;
   const df = J * (days - 2);
   const own = summary(data, c);
-  const rule = (low, high, count) => {
-    const { nodes, weights } = gaussLegendre(count);
-    return nodes.map((z, k) =>
-      [low + (high - low) * (z + 1) / 2, weights[k] * (high - low) / 2]);
-  };
   const reach = 1 + 12 / Math.sqrt(2 * J);
   const noise = Math.sqrt(rss / df);
   const near = Math.min(0.95, 7 / Math.sqrt(2 * df));
   const [first, second] = [0, 2].map((k) =>
-    rule(0, reach * Math.sqrt(own.scatter[k] / (J - 1)), size.tau));
-  const rhos = rho === null ? rule(-1, 1, size.rho) : [[rho, 1]];
-  const sigmas = rule(noise * (1 - near), noise * (1 + near), size.sigma);
+    gaussLegendre(size.tau, [0, reach * Math.sqrt(own.scatter[k] / (J - 1))]));
+  const rhos = rho === null ? gaussLegendre(size.rho, [-1, 1]) : [[rho, 1]];
+  const sigmas = gaussLegendre(size.sigma, [noise * (1 - near), noise * (1 + near)]);
   const points = [];
   let top = -Infinity;
   for (const [tauA, wA] of first) {

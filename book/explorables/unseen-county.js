@@ -1,6 +1,7 @@
 // Radon: the level of a county that is not in the data, with its uranium known or not,
 // before and after its first houses are measured.
 
+import { normalCdf } from "./numerics.js";
 import {
   button, Explorable, html, level, linear, number, path, renew, set, slider, svg, text,
   ticks, upright,
@@ -10,15 +11,6 @@ const SHIFT = 0.1; // pCi/L, added before the logarithm is taken
 const ACTION = Math.log(4 + SHIFT); // the level at which a house should be repaired
 const SPAN = [0, 3.2]; // of the level that is drawn
 const houses = (m) => (m === 1 ? "1 house" : `${m} houses`);
-
-/** The standard normal distribution function, to 1e-7 (Abramowitz and Stegun 26.2.17). */
-function cumulative(z) {
-  const t = 1 / (1 + 0.2316419 * Math.abs(z));
-  const series = [1.330274429, -1.821255978, 1.781477937, -0.356563782, 0.31938153];
-  const tail = series.reduce((sum, c) => (sum + c) * t, 0) *
-    Math.exp(-0.5 * z * z) / Math.sqrt(2 * Math.PI);
-  return z > 0 ? 1 - tail : tail;
-}
 
 class UnseenCounty extends Explorable {
   build(data) {
@@ -88,7 +80,7 @@ class UnseenCounty extends Explorable {
     return {
       mean, sd: Math.sqrt(square - mean ** 2),
       above: average(({ mean: centre, variance, sigma }) =>
-        1 - cumulative((ACTION - centre) / Math.sqrt(variance + sigma ** 2))),
+        1 - normalCdf((ACTION - centre) / Math.sqrt(variance + sigma ** 2))),
     };
   }
 
