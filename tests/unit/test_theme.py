@@ -199,6 +199,16 @@ def ranges(codes: list[int]) -> Iterator[str]:
         yield f"U+{found[0]:X}{end}"
 
 
+@pytest.mark.parametrize("face", ["Regular", "Italic", "SemiBold"])
+def test_a_text_font_is_loaded_for_no_character_that_it_lacks(face):
+    """Browsers load a font to look for a character that its range does not exclude."""
+    name = f"fonts/SourceSerif4-{face}"
+    rule = rf'url\("{name}\.woff2"\)[^}}]*-range: ([^;]*);'
+    [written] = re.findall(rule, SHEET)
+    whole = TTFont(font_subset.STATIC / f"{name}.woff2").getBestCmap()
+    assert written == ", ".join(ranges(sorted(set(whole) - {ord("¹")})))
+
+
 @pytest.mark.parametrize("name", font_subset.FONTS)
 def test_the_style_sheet_knows_which_characters_a_small_font_has(name):
     small = TTFont(font_subset.STATIC / f"{name}-basic.woff2").getBestCmap()
