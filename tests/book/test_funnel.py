@@ -185,6 +185,20 @@ def test_depth_of_the_funnel(numbers):
     assert numbers["fn-push"]["value"] == pytest.approx(stats.chi2(175).std() / 2)
 
 
+def test_how_far_the_energy_falls_with_the_data(numbers):
+    """From the whole precision matrix of the mean slope and the slopes."""
+    radon = datasets.load_radon()
+    ground = radon.groupby("county", observed=True)["floor"].sum().to_numpy()
+
+    def log_volume(sigma_b, noise=0.721):  # the exact posterior mean
+        design = np.hstack([-np.ones((85, 1)), np.eye(85)]) / sigma_b
+        data = np.diag([0, *ground]) / noise**2
+        return -0.5 * np.linalg.slogdet(design.T @ design + data)[1]
+
+    found = log_volume(0.3) - log_volume(0.05)
+    assert numbers["fn-climb-data"]["value"] == pytest.approx(found, abs=0.5)
+
+
 def test_the_ball_turns_at_the_sd_that_the_chapter_says(numbers):
     data = runpy.run_path(str(EXPLORABLES / "leapfrog-funnel.py"))["data"]()
 
