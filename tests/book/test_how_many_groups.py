@@ -168,6 +168,23 @@ def test_power_when_whole_groups_are_treated(J, n, numbers, close, rho):
         )
 
 
+def test_what_the_tables_say_of_rules_and_designs(value):
+    kinds = ("complete", "means", "partial")
+    at_5 = {
+        J: [value[f"groups-b-{J}-{kind}-at5"] for kind in kinds]
+        for J in NAMES
+    }
+    gaps = [max(row) - min(row) for row in at_5.values()]
+    assert value["groups-gap-rules"] == pytest.approx(max(gaps), abs=1e-6)
+    assert value["groups-gap-low"] == pytest.approx(max(at_5[4]), abs=1e-6)
+    assert value["groups-gap-high"] == pytest.approx(max(at_5[100]), abs=1e-6)
+    assert max(gaps) < 7 < 30 < value["groups-gap-high"] - value["groups-gap-low"]
+    assert value["groups-false-complete-low"] < 4
+    assert value["groups-false-complete-high"] == pytest.approx(
+        value["groups-b-4-complete-false"], abs=1e-6
+    )
+
+
 def test_errors_of_sign_and_size(value):
     """More of both where power is lower, for every rule."""
     for kind in ("complete", "means", "partial"):
