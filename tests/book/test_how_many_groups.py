@@ -168,6 +168,29 @@ def test_power_when_whole_groups_are_treated(J, n, numbers, close, rho):
         )
 
 
+def test_where_four_schools_lose_power(numbers, close, rho):
+    """The reason given: few degrees of freedom, and what a prior of tau replaces."""
+    sd = np.sqrt(rho + (1 - rho) / 50)
+    close(numbers["groups-four-known"], power_of_t(1e6, EFFECT, sd))
+    close(numbers["groups-four-t"], power_of_t(2, EFFECT, sd))
+    t, flat, half, known = (
+        numbers[f"groups-four-{key}"]["value"]
+        for key in ("t", "flat", "partial", "known")
+    )
+    assert t < flat < half < known
+    assert numbers["groups-four-estimated"]["value"] == pytest.approx(half, abs=0.3)
+
+
+def test_the_error_of_a_power_whose_cut_is_estimated(value):
+    """Many sets of 10,000 studies, in the design of the largest error."""
+    rng = np.random.default_rng(2)
+    found = []
+    for _ in range(400):
+        cut = np.quantile(np.abs(rng.standard_normal(10_000)), 0.95)
+        found.append(np.mean(np.abs(rng.normal(2.1, 1, 10_000)) > cut))
+    assert value["groups-at5-se"] == pytest.approx(100 * np.std(found), rel=0.15)
+
+
 def test_what_the_tables_say_of_rules_and_designs(value):
     kinds = ("complete", "means", "partial")
     at_5 = {
