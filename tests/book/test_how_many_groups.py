@@ -219,6 +219,7 @@ def test_errors_of_sign_and_size(value):
     assert value["groups-prior-20-more"] < value["groups-b-20-partial-more"]
     assert value["groups-prior-20-power"] < value["groups-b-20-partial-power"]
     assert value["groups-prior-20-false"] < 5
+    assert value["groups-prior-4-false"] < 0.05 > value["groups-prior-4-power"]
     for key in ("groups-prior-20-sign", "groups-prior-100-sign"):
         assert value[key] < 1
     for key in ("false", "power", "more"):
