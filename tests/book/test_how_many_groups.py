@@ -378,6 +378,17 @@ def test_few_groups(J, value, rho):
     assert value["groups-few-2-wide-width"] > value["groups-few-t"]
 
 
+def test_how_often_the_vague_prior_is_longer_than_t(value, rho):
+    S = (rho + (1 - rho) / 10) * np.random.default_rng(3).chisquare(1, 2000)
+    fit = exact.normal_hierarchy(
+        np.sqrt(S / 2)[:, None] * [-1, 1], np.full(2, np.sqrt((1 - rho) / 10)),
+        tau_prior=stats.halfnorm(scale=5),
+    )
+    of_t = stats.t.ppf(0.975, 1) * np.sqrt(S / 2)
+    longer = fit.quantile("mu", 0.975).to_numpy() > of_t
+    assert value["groups-few-longer"] == pytest.approx(100 * longer.mean(), abs=4)
+
+
 def test_a_prior_that_is_too_narrow(numbers, close):
     close(numbers["groups-few-odd"], partial(2, 0.04, 0.64, 1.0, 0.0))
 
