@@ -422,3 +422,17 @@ def test_shares_that_differ(numbers, close, rho):
         close(numbers[f"groups-ex3-{kind}"], 100 * power)
     weight = numbers["groups-ex3-weight"]["value"]
     assert weight == pytest.approx(within / (within + between))
+    # Without an effect, and with shares that go along with levels.
+    for r in (0.25, 0.5):
+        bias = (1 - weight) * r * rho**0.5 / 0.4
+        variance = weight**2 / within + (1 - weight) ** 2 * (
+            (1 - r**2) * rho + sigma2 / 10
+        ) / (20 * 0.16)
+        key = f"groups-ex3-{100 * r:.0f}"
+        close(numbers[f"{key}-bias"], bias)
+        close(numbers[f"{key}-free-false"], 5)
+        found = [
+            stats.norm.sf((1.96 * sds["partial"] + side * bias) / variance**0.5)
+            for side in (-1, 1)
+        ]
+        close(numbers[f"{key}-partial-false"], 100 * sum(found))
