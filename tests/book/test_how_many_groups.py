@@ -168,6 +168,46 @@ def test_power_when_whole_groups_are_treated(J, n, numbers, close, rho):
         )
 
 
+def test_where_four_schools_lose_power(numbers, close, rho):
+    """The reason given: few degrees of freedom, and what a prior of tau replaces."""
+    sd = np.sqrt(rho + (1 - rho) / 50)
+    close(numbers["groups-four-known"], power_of_t(1e6, EFFECT, sd))
+    close(numbers["groups-four-t"], power_of_t(2, EFFECT, sd))
+    t, flat, half, known = (
+        numbers[f"groups-four-{key}"]["value"]
+        for key in ("t", "flat", "partial", "known")
+    )
+    assert t < flat < half < known
+    assert numbers["groups-four-estimated"]["value"] == pytest.approx(half, abs=0.3)
+
+
+def test_the_error_of_a_power_whose_cut_is_estimated(value):
+    """Many sets of 10,000 studies, in the design of the largest error."""
+    rng = np.random.default_rng(2)
+    found = []
+    for _ in range(400):
+        cut = np.quantile(np.abs(rng.standard_normal(10_000)), 0.95)
+        found.append(np.mean(np.abs(rng.normal(2.1, 1, 10_000)) > cut))
+    assert value["groups-at5-se"] == pytest.approx(100 * np.std(found), rel=0.15)
+
+
+def test_what_the_tables_say_of_rules_and_designs(value):
+    kinds = ("complete", "means", "partial")
+    at_5 = {
+        J: [value[f"groups-b-{J}-{kind}-at5"] for kind in kinds]
+        for J in NAMES
+    }
+    gaps = [max(row) - min(row) for row in at_5.values()]
+    assert value["groups-gap-rules"] == pytest.approx(max(gaps), abs=1e-6)
+    assert value["groups-gap-low"] == pytest.approx(max(at_5[4]), abs=1e-6)
+    assert value["groups-gap-high"] == pytest.approx(max(at_5[100]), abs=1e-6)
+    assert max(gaps) < 7 < 30 < value["groups-gap-high"] - value["groups-gap-low"]
+    assert value["groups-false-complete-low"] < 4
+    assert value["groups-false-complete-high"] == pytest.approx(
+        value["groups-b-4-complete-false"], abs=1e-6
+    )
+
+
 def test_errors_of_sign_and_size(value):
     """More of both where power is lower, for every rule."""
     for kind in ("complete", "means", "partial"):
@@ -179,6 +219,7 @@ def test_errors_of_sign_and_size(value):
     assert value["groups-prior-20-more"] < value["groups-b-20-partial-more"]
     assert value["groups-prior-20-power"] < value["groups-b-20-partial-power"]
     assert value["groups-prior-20-false"] < 5
+    assert value["groups-prior-4-false"] < 0.05 > value["groups-prior-4-power"]
     for key in ("groups-prior-20-sign", "groups-prior-100-sign"):
         assert value[key] < 1
     for key in ("false", "power", "more"):
@@ -337,6 +378,17 @@ def test_few_groups(J, value, rho):
     assert value["groups-few-2-wide-width"] > value["groups-few-t"]
 
 
+def test_how_often_the_vague_prior_is_longer_than_t(value, rho):
+    S = (rho + (1 - rho) / 10) * np.random.default_rng(3).chisquare(1, 2000)
+    fit = exact.normal_hierarchy(
+        np.sqrt(S / 2)[:, None] * [-1, 1], np.full(2, np.sqrt((1 - rho) / 10)),
+        tau_prior=stats.halfnorm(scale=5),
+    )
+    of_t = stats.t.ppf(0.975, 1) * np.sqrt(S / 2)
+    longer = fit.quantile("mu", 0.975).to_numpy() > of_t
+    assert value["groups-few-longer"] == pytest.approx(100 * longer.mean(), abs=4)
+
+
 def test_a_prior_that_is_too_narrow(numbers, close):
     close(numbers["groups-few-odd"], partial(2, 0.04, 0.64, 1.0, 0.0))
 
@@ -370,3 +422,17 @@ def test_shares_that_differ(numbers, close, rho):
         close(numbers[f"groups-ex3-{kind}"], 100 * power)
     weight = numbers["groups-ex3-weight"]["value"]
     assert weight == pytest.approx(within / (within + between))
+    # Without an effect, and with shares that go along with levels.
+    for r in (0.25, 0.5):
+        bias = (1 - weight) * r * rho**0.5 / 0.4
+        variance = weight**2 / within + (1 - weight) ** 2 * (
+            (1 - r**2) * rho + sigma2 / 10
+        ) / (20 * 0.16)
+        key = f"groups-ex3-{100 * r:.0f}"
+        close(numbers[f"{key}-bias"], bias)
+        close(numbers[f"{key}-free-false"], 5)
+        found = [
+            stats.norm.sf((1.96 * sds["partial"] + side * bias) / variance**0.5)
+            for side in (-1, 1)
+        ]
+        close(numbers[f"{key}-partial-false"], 100 * sum(found))
