@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from scipy import integrate, special, stats
+from scipy import integrate, optimize, special, stats
 
 from pooling import datasets, exact
 
@@ -162,18 +162,36 @@ def test_normal_population_agrees_with_another_quadrature(numbers, close):
 
 
 def test_groups_without_a_case(value):
-    """The two populations have equal moments, and part where n is large."""
+    """Populations with equal moments, those of logits by adaptive integration."""
     mu, _, mass = beta_nodes()
-    mean, sd = np.sum(mass * mu), value["cnt-tau-mid"] / 100
-    kappa = mean * (1 - mean) / sd**2 - 1
-    for n in (20, 1000, 5000):
+    mean = np.sum(mass * mu)
+
+    def moment(f, m, s):
+        def integrand(eta):
+            return f(special.expit(eta)) * stats.norm.pdf(eta, m, s)
+
+        return integrate.quad(integrand, m - 9 * s, m + 9 * s, epsabs=1e-12)[0]
+
+    for key, n, end in (
+        ("20", 20, "mid"),
+        ("20-high", 20, "high"),
+        ("1000", 1000, "mid"),
+    ):
+        sd = value[f"cnt-tau-{end}"] / 100
+        kappa = mean * (1 - mean) / sd**2 - 1
         right = 100 * mean * kappa / (kappa + n)
-        assert value[f"cnt-none-beta-{n}"] == pytest.approx(right, rel=2e-3)
-    ratio = [
-        value[f"cnt-none-logit-{n}"] / value[f"cnt-none-beta-{n}"]
-        for n in (20, 1000, 5000)
-    ]
-    assert all(np.diff(ratio) > 0) and ratio[0] < 1.05 and ratio[-1] > 2
+        assert value[f"cnt-none-beta-{key}"] == pytest.approx(right, rel=2e-3)
+
+        def misfit(m_s):
+            first = moment(lambda p: p, *m_s)
+            second = moment(lambda p: (p - mean) ** 2, *m_s)
+            return first / mean - 1, second / sd**2 - 1
+
+        m, s = optimize.root(misfit, (special.logit(mean), sd / mean)).x
+        none = moment(lambda p: (1 - p) ** n, m, s)
+        right = 100 * moment(lambda p: p * (1 - p) ** n, m, s) / none
+        assert value[f"cnt-none-logit-{key}"] == pytest.approx(right, rel=2e-3)
+    assert value["cnt-shape-few-gap"] < 8 and value["cnt-shape-many-ratio"] >= 1.9
 
 
 @pytest.mark.parametrize("sd,key", [(1.5, "1"), (10, "10"), (100, "100")])
