@@ -131,6 +131,11 @@ def test_beta_population_agrees_with_another_quadrature(value):
     for key, q in (("low", 0.025), ("mid", 0.5), ("high", 0.975)):
         below = np.sum(mass * (tau <= value[f"cnt-tau-{key}"] / 100))
         assert below == pytest.approx(q, abs=0.01)
+    for key, q in (("low", 0.025), ("high", 0.975)):
+        below = np.sum(mass * (kappa <= value[f"cnt-kappa-{key}"]))
+        assert below == pytest.approx(q, abs=0.01)
+        weight = 47 / (47 + value[f"cnt-kappa-{key}"])
+        assert value[f"cnt-weight-{key}"] == pytest.approx(weight)
     assert value["cnt-once-rate"] == pytest.approx(value["cnt-beta-a"], abs=0.005)
 
 
