@@ -287,7 +287,17 @@ def test_ignored_overdispersion_costs_what_the_variance_says(numbers, close):
         ratio = 1 + mean * np.expm1(tau**2)
         share = 2 * stats.norm.sf(1.96 / ratio**0.5)
         close(numbers[f"cnt-wrong-{key}-poisson"], 100 * share, rounding=2)
-    assert numbers["cnt-wrong-scatter-high"]["value"] < 9
+
+
+def test_the_interval_that_uses_the_scatter(numbers, close):
+    """Its errors grow with tau, and at the largest tau they fall with more pumps."""
+    value = {key: record["value"] for key, record in numbers.items()}
+    assert 4 < value["cnt-scatter-small-low"] < value["cnt-scatter-small-high"] < 8
+    assert value["cnt-scatter-small-high"] < value["cnt-scatter-1-high"]
+    assert value["cnt-scatter-1-high"] < value["cnt-scatter-15-low"]
+    for shape in ("normal", "gamma"):
+        few, many = (value[f"cnt-scatter-{shape}-{pumps}"] for pumps in (5, 20))
+        assert few > many > 10
 
 
 def test_herds_agree_with_lme4(numbers):
