@@ -318,6 +318,7 @@ def test_herds_agree_with_lme4(numbers):
     assert value["cnt-rows-sd"] == pytest.approx(0.891, abs=0.1)
     assert 0.184 < value["cnt-row-tau"] < value["cnt-herd-tau"]
     assert value["cnt-cbpp-x2"] > 1.3 * value["cnt-cbpp-x2-new"]
+    assert 2 < value["cnt-cbpp-p"] < 12
 
 
 def test_data_used_twice(value):
