@@ -335,6 +335,12 @@ def test_data_used_twice(value):
     rate = np.sum(again * mu * kappa / (kappa + 94)) / again.sum()
     assert value["cnt-again-rate"] == pytest.approx(100 * rate, abs=0.01)
     assert value["cnt-again-sd"] < value["cnt-once-sd"]
+    # A new hospital with A's count beside the real one has this rate.
+    deaths, n = hospitals()
+    thirteen = exact.beta_binomial(np.append(deaths, 0), np.append(n, 47))
+    rate, sd = thirteen.mean("theta")[12], thirteen.sd("theta")[12]
+    assert value["cnt-as-new-rate"] == pytest.approx(100 * float(rate), abs=0.01)
+    assert value["cnt-as-new-sd"] == pytest.approx(100 * float(sd), abs=0.01)
 
 
 def test_flat_prior_ends_in_complete_pooling(value):
