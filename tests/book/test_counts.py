@@ -350,9 +350,18 @@ def test_flat_prior_ends_in_complete_pooling(value):
     assert value["cnt-default-change"] < 0.05
 
 
+def test_rats_are_the_published_ones(numbers):
+    """BDA3, 5.1 and 5.3: beta(1.4, 8.6), then 0.223 (0.083); in full 0.211 (0.075)."""
+    value = {key: record["value"] for key, record in numbers.items()}
+    assert numbers["cnt-rats-alpha"]["text"] == "1.4"
+    assert numbers["cnt-rats-beta"]["text"] == "8.6"
+    for key, mean, sd in (("fixed", 0.223, 0.083), ("full", 0.211, 0.075)):
+        assert value[f"cnt-rats-{key}"] == pytest.approx(mean, abs=6e-4)
+        assert value[f"cnt-rats-{key}-sd"] == pytest.approx(sd, abs=6e-4)
+    assert value["cnt-rats-less-sd"] < value["cnt-rats-full-sd"]
+
+
 def test_exercises(value):
-    deaths, n = hospitals()
-    assert value["cnt-a-470"] < value["cnt-a-fixed"]
     assert value["cnt-p-mean"] / 1e5 < value["cnt-p-exact"] / 100
     assert value["cnt-share-mean"] > value["cnt-share-rate"]
     assert value["cnt-true-mean"] < value["cnt-true-rate"]
