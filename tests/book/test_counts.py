@@ -289,15 +289,14 @@ def test_ignored_overdispersion_costs_what_the_variance_says(numbers, close):
         close(numbers[f"cnt-wrong-{key}-poisson"], 100 * share, rounding=2)
 
 
-def test_the_interval_that_uses_the_scatter(numbers, close):
+def test_the_interval_that_uses_the_scatter(numbers):
     """Its errors grow with tau, and at the largest tau they fall with more pumps."""
     value = {key: record["value"] for key, record in numbers.items()}
     assert 4 < value["cnt-scatter-small-low"] < value["cnt-scatter-small-high"] < 8
     assert value["cnt-scatter-small-high"] < value["cnt-scatter-1-high"]
-    assert value["cnt-scatter-1-high"] < value["cnt-scatter-15-low"]
-    for shape in ("normal", "gamma"):
-        few, many = (value[f"cnt-scatter-{shape}-{pumps}"] for pumps in (5, 20))
-        assert few > many > 10
+    assert value["cnt-scatter-1-high"] < value["cnt-scatter-normal-low"]
+    assert value["cnt-scatter-normal-high"] < value["cnt-scatter-gamma-high"]
+    assert value["cnt-scatter-fewer-pumps"] == 4
 
 
 def test_herds_agree_with_lme4(numbers):
@@ -319,6 +318,7 @@ def test_herds_agree_with_lme4(numbers):
     assert 0.184 < value["cnt-row-tau"] < value["cnt-herd-tau"]
     assert value["cnt-cbpp-x2"] > 1.3 * value["cnt-cbpp-x2-new"]
     assert 2 < value["cnt-cbpp-p"] < 12
+    assert value["cnt-row-below"] < 3
 
 
 def test_data_used_twice(value):
