@@ -236,8 +236,9 @@ def test_half_of_what_it_is(value):
 
 def test_pumps_are_the_published_ones(value):
     """BUGS, Pumps: alpha 0.70 (0.27), beta 0.93 (0.54); theta as George et al."""
-    for name, mean in (("alpha", 0.70), ("beta", 0.93)):
+    for name, mean, sd in (("alpha", 0.70, 0.27), ("beta", 0.93, 0.54)):
         assert value[f"cnt-gamma-{name}"] == pytest.approx(mean, abs=0.006)
+        assert value[f"cnt-gamma-{name}-sd"] == pytest.approx(sd, abs=0.006)
 
 
 def test_a_new_pump_and_a_pump_to_come(value):
