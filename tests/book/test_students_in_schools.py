@@ -261,7 +261,7 @@ def test_the_intraclass_correlation_is_that_of_its_parts(numbers, reference, clo
 
 
 def design(numbers, data):
-    """Sizes, and the sds that the simulation took for true."""
+    """Sizes, and the sds that the simulation uses as true ones."""
     return data["n"], value(numbers, "tau-mean"), value(numbers, "sigma-mean")
 
 
@@ -437,6 +437,18 @@ def test_a_meaningless_label_is_found_half_of_the_time(numbers, data, close):
     # The robust error is a large-sample one: with 160 schools a little too small.
     close(numbers["students-blue-robust"], 5.0, rounding=1.0)
     assert J == 160
+
+
+def test_the_design_effect_predicts_how_often_a_label_is_found(numbers, data, reference):
+    exact, n = reference("null"), data["n"]
+    between, within = exact.mean["tau"] ** 2, exact.mean["sigma"] ** 2
+    n_tilde = (n**2).sum() / n.sum()
+    effect = 1 + (n_tilde - 1) * between / (between + within)
+    predicted = 200 * stats.norm.sf(1.96 / np.sqrt(effect))
+    assert value(numbers, "blue-predicted") == pytest.approx(predicted, abs=0.3)
+    # "To within a few percentage points", with and without the sectors.
+    for key in ("predicted", "given-sector"):
+        assert abs(value(numbers, f"blue-{key}") - value(numbers, "blue-naive")) < 6
 
 
 def test_the_robust_error_of_the_sector_is_the_sandwich(numbers, data):
