@@ -215,7 +215,7 @@ def test_fifteen_is_right_for_one_over_the_variance():
 
 
 def test_cut_at_one_fifteen_is_too_small_on_average(numbers, close):
-    """The mean of B against the normal approximation; which divisor errs less, by width."""
+    """The mean of B against the normal approximation; and which divisor errs less."""
     value = {key: record["value"] for key, record in numbers.items()}
     x = np.linspace(0.01, 90, 20_000)
     for divisor in (15, 17):

@@ -439,7 +439,7 @@ def test_a_meaningless_label_is_found_half_of_the_time(numbers, data, close):
     assert J == 160
 
 
-def test_the_design_effect_predicts_how_often_a_label_is_found(numbers, data, reference):
+def test_the_design_effect_predicts_how_often_labels_matter(numbers, data, reference):
     exact, n = reference("null"), data["n"]
     between, within = exact.mean["tau"] ** 2, exact.mean["sigma"] ** 2
     n_tilde = (n**2).sum() / n.sum()
