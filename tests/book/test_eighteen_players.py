@@ -214,6 +214,19 @@ def test_fifteen_is_right_for_one_over_the_variance():
     assert inverse == pytest.approx(1 / 15)
 
 
+def test_cut_at_one_fifteen_is_too_small_on_average(numbers, close):
+    """The mean of B against the normal approximation; and which divisor errs less."""
+    value = {key: record["value"] for key, record in numbers.items()}
+    x = np.linspace(0.01, 90, 20_000)
+    for divisor in (15, 17):
+        cut = np.minimum(divisor * value["ball-B"] / x, 1)
+        right = np.trapezoid(cut * stats.chi2.pdf(x, 17), x)
+        close(numbers[f"ball-cut-{divisor}"], right, rounding=0.005)
+    assert value["ball-cut-15"] < value["ball-B"] - 0.04
+    assert value["ball-cut-error-17"] < value["ball-cut-error-15"] - 0.0005
+    assert value["ball-cut-wide-15"] < value["ball-cut-wide-17"] - 0.0001
+
+
 def test_the_better_hitter_with_beta_priors(value):
     """The first exercise, without normal approximations."""
     mean, kappa = value["ball-mean"], value["ball-kappa-0"]

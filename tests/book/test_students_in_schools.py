@@ -238,10 +238,16 @@ def test_wider_priors_change_nothing_that_is_printed_as_a_result(numbers):
     assert abs(value(numbers, "wider-tau")) < 0.01
 
 
-def test_both_ways_to_write_the_likelihood_agree(numbers):
-    assert value(numbers, "log-average") == pytest.approx(
-        value(numbers, "log-joint"), abs=1e-9
-    )
+def test_both_ways_to_write_the_likelihood_agree(ran):
+    """The two values that the chapter prints below each other, digit by digit."""
+    printed = [
+        output.text
+        for cell in ran(CHAPTER).cells
+        for output in cell.get("outputs", [])
+        if output.get("name") == "stdout" and "product, then average" in output.text
+    ]
+    one, other = (line.split()[-1] for line in printed[0].splitlines())
+    assert one == other
 
 
 def test_the_intraclass_correlation_is_that_of_its_parts(numbers, reference, close):
@@ -255,7 +261,7 @@ def test_the_intraclass_correlation_is_that_of_its_parts(numbers, reference, clo
 
 
 def design(numbers, data):
-    """Sizes, and the sds that the simulation took for true."""
+    """Sizes, and the sds that the simulation uses as true ones."""
     return data["n"], value(numbers, "tau-mean"), value(numbers, "sigma-mean")
 
 
@@ -431,6 +437,18 @@ def test_a_meaningless_label_is_found_half_of_the_time(numbers, data, close):
     # The robust error is a large-sample one: with 160 schools a little too small.
     close(numbers["students-blue-robust"], 5.0, rounding=1.0)
     assert J == 160
+
+
+def test_the_design_effect_predicts_how_often_labels_matter(numbers, data, reference):
+    exact, n = reference("null"), data["n"]
+    between, within = exact.mean["tau"] ** 2, exact.mean["sigma"] ** 2
+    n_tilde = (n**2).sum() / n.sum()
+    effect = 1 + (n_tilde - 1) * between / (between + within)
+    predicted = 200 * stats.norm.sf(1.96 / np.sqrt(effect))
+    assert value(numbers, "blue-predicted") == pytest.approx(predicted, abs=0.3)
+    # "To within a few percentage points", with and without the sectors.
+    for key in ("predicted", "given-sector"):
+        assert abs(value(numbers, f"blue-{key}") - value(numbers, "blue-naive")) < 6
 
 
 def test_the_robust_error_of_the_sector_is_the_sandwich(numbers, data):
