@@ -153,8 +153,43 @@ def test_coverage_of_counties_left_out(value):
     assert value["pred-held-plain-forget"] < 65
     assert value["pred-held-plain-forget-large"] < 55
     assert value["pred-held-rich-forget"] < value["pred-held-rich-right"]
-    assert value["pred-lost-forget"] > 0 and value["pred-lost-reuse"] > 0
     assert value["pred-large"] == 22
+
+
+def test_the_mistakes_cost_more_where_tau_is_larger(value):
+    for way in ("forget", "reuse"):
+        cost = {key: value[f"pred-lost-{key}-{way}"] for key in ("rich", "plain")}
+        missed = {key: value[f"pred-missed-{key}-{way}"] for key in ("rich", "plain")}
+        assert cost["plain"] > cost["rich"] > 0
+        assert missed["plain"] > missed["rich"] > 0
+        error = value[f"pred-missed-plain-{way}-se"]
+        assert missed["plain"] > 4 * error
+    assert value["pred-lost-rich-forget"] < value["pred-lost-rich-forget-se"]
+    assert value["pred-lost-plain-forget"] > 1.5 * value["pred-lost-plain-forget-se"]
+    # "each of the choices costs something", and some choices gain with uranium
+    assert value["pred-reuse-plain-low"] > 0 > value["pred-reuse-rich-low"]
+    assert 0 < value["pred-reuse-rich-gains"] < 30
+    # A neighbour by uranium: "no cost can be shown"
+    assert abs(value["pred-similar-plain"]) < value["pred-similar-plain-se"]
+
+
+def test_a_re_used_county_against_a_fit_without_the_new_one(value):
+    """One county's log density with another's effect, from draws of a whole fit."""
+    y, county, X = houses()
+    names = np.array(sorted(set(county)))
+    assert value["pred-others"] == len(names) - 1
+    new, old = names[0], names[1]
+    rows = county == new
+    fit = fitted(3, new)
+    draw = fit.sample(60_000, np.random.default_rng(4))
+    beta = draw["beta"].transpose("sample", ...).to_numpy()
+    effect = draw["a"].sel(group=old).to_numpy()
+    sd = draw["sigma"].to_numpy() / rows.sum() ** 0.5
+    centre = beta @ X[rows, :3].mean(0) + effect
+    density = stats.norm.pdf(y[rows].mean(), centre, sd)
+    error = density.std() / density.mean() / len(density) ** 0.5
+    found = value["pred-first-reuses-second"]
+    assert found == pytest.approx(np.log(density.mean()), abs=4 * error)
 
 
 def test_the_two_lines_of_draws(numbers, close):
