@@ -123,6 +123,14 @@ def test_arviz_with_levels_drawn_is_wrong_and_integrated_right(value):
     assert value["pred-loo-gain-drawn"] < value["pred-lead-county"] - 3
 
 
+def test_uranium_matters_more_for_a_county_than_for_a_house(value):
+    more = value["pred-lead-county"] - value["pred-lead-house"]
+    assert value["pred-lead-more"] == pytest.approx(more)
+    assert value["pred-lead-more"] > 2 * value["pred-lead-more-se"]
+    apart = value["pred-each-few"] - value["pred-each-many"]
+    assert apart > 2 * np.hypot(value["pred-each-few-se"], value["pred-each-many-se"])
+
+
 def test_three_predictions(value):
     """By another way: the level's variance from the posterior of the coefficients."""
     u = houses()[2][houses()[1] == "Lac Qui Parle"][0, 2]
