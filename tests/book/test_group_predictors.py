@@ -82,6 +82,38 @@ def test_the_slope_with_the_share_does_not_depend_on_tau(value):
     )
 
 
+def test_a_share_of_few_houses_has_an_attenuated_coefficient(value):
+    """By whole surveys with noise and a slope of the floor, house by house."""
+    _, county, X = houses()
+    _, code, n = np.unique(county, return_inverse=True, return_counts=True)
+    rng = np.random.default_rng(6)
+    tau, sigma, mean, sd = 0.135, 0.73, 0.2, value["pred-recover-sd-middle"]
+    kappa = mean * (1 - mean) / sd**2 - 1
+    V = np.where(code[:, None] == code, tau**2, 0) + sigma**2 * np.eye(len(code))
+    inverse = np.linalg.inv(V)
+    found = []
+    for _ in range(400):
+        true = rng.beta(mean * kappa, (1 - mean) * kappa, len(n))
+        floor = (rng.random(len(code)) < true[code]).astype(float)
+        share = np.bincount(code, floor) / n
+        level = true + rng.normal(0, tau, len(n))
+        y = level[code] - 0.69 * floor + rng.normal(0, sigma, len(code))
+        columns = np.column_stack([X[:, 0], floor, X[:, 2], share[code]])
+        half = columns.T @ inverse
+        found.append(np.linalg.solve(half @ columns, half @ y))
+    _, slope, _, coefficient = np.transpose(found)
+    error = coefficient.std() / len(found) ** 0.5
+    now = value["pred-recover-middle-now"]
+    assert coefficient.mean() == pytest.approx(now, abs=4 * error + 0.01)
+    assert slope.mean() == pytest.approx(-0.69, abs=0.02)
+    for column in ("now", "ten"):
+        keys = [f"pred-recover-{sd}-{column}" for sd in ("small", "middle", "large")]
+        assert value[keys[0]] < value[keys[1]] < value[keys[2]] < 1
+    # "may well be three times the one above"
+    assert 2.5 < 1 / now < 4
+    assert value["pred-true-sd-low"] < sd < value["pred-true-sd-high"]
+
+
 def test_r_squared_of_draws_from_the_exact_posterior(numbers, value):
     fit = fitted(3)
     _, county, X = houses()
