@@ -245,6 +245,15 @@ def test_a_new_county_by_hand(value):
     assert value["pred-ex1-sd"] == pytest.approx(tau * (1 - weight) ** 0.5)
     hand = value["pred-ex1-prior"] + weight * (2 - value["pred-ex1-prior"])
     assert value["pred-ex1-hand"] == pytest.approx(hand)
+    gain = value["pred-ex1-exact"] - value["pred-ex1-hand"]
+    assert value["pred-ex1-gain"] == pytest.approx(gain)
+    assert 0.5 < value["pred-ex1-line-gain"] / gain < 0.65
+    assert value["pred-ex1-tau"] > value["pred-tau-rich"]
+
+
+def test_the_level_of_a_new_county_without_tau_is_too_sure(value):
+    assert value["pred-ex3-level-wrong"] > 0.999
+    assert value["pred-ex3-miss"] > 0.02
 
 
 def test_centring_changes_words_and_no_answer(value):
