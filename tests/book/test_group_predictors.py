@@ -178,6 +178,35 @@ def test_three_predictions(value):
     assert 0.9 < ratio < 1
 
 
+def test_as_many_houses_as_uranium_is_worth(value):
+    """A whole fit with that many houses and no uranium, read as expected or not."""
+    y, county, X = houses()
+    m = round(value["pred-needed"])
+    scatter = np.arange(m) - (m - 1) / 2
+    scatter *= value["pred-sigma-plain"] / scatter.std(ddof=1)
+    for away in (0, value["pred-c-level-sd"]):
+        fit = exact.varying_intercepts(
+            np.r_[y, value["pred-c-level"] + away + scatter],
+            [*county, *["new"] * m],
+            np.vstack([X[:, :2], np.tile([1, 0], (m, 1))]),
+            **PRIORS,
+        )
+        noise = fit.mean("sigma") ** 2 + fit.sd("sigma") ** 2
+        sd = np.sqrt(fit.predict("new", [1, 0]).sd() ** 2 - noise)
+        assert float(sd) == pytest.approx(value["pred-b-level-sd"], abs=0.005)
+
+
+def test_the_houses_that_the_department_measures(value):
+    sigma, target = value["pred-sigma-rich"], 0.1
+    for key, letter in (("known", "b"), ("unknown", "c")):
+        needed = sigma**2 * (1 / target**2 - value[f"pred-{letter}-level-sd"] ** -2)
+        assert value[f"pred-houses-{key}-fine"] == np.ceil(needed)
+        for name, slack in (("near", 0.008), ("typical", 0.002), ("far", 0.01)):
+            after = value[f"pred-after-{key}-{name}"]
+            assert after == pytest.approx(target, abs=slack)
+    assert value["pred-houses-known-coarse"] == 0
+
+
 def test_a_county_with_one_house_is_predicted_as_by_a_fit_without_it(numbers, value):
     y, county, X = houses()
     name = numbers["pred-single"]["text"]
