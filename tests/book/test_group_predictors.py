@@ -265,6 +265,7 @@ def test_the_two_lines_of_draws(numbers, close):
     for name in ("level", "house"):
         right = numbers[f"pred-b-{name}-sd"]["value"]
         close(numbers[f"pred-b-drawn-{name}-sd"], right)
+    close(numbers["pred-b-drawn-above"], numbers["pred-b-above"]["value"])
 
 
 def test_a_new_county_by_hand(value):
