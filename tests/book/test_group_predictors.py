@@ -82,6 +82,38 @@ def test_the_slope_with_the_share_does_not_depend_on_tau(value):
     )
 
 
+def test_a_share_of_few_houses_has_an_attenuated_coefficient(value):
+    """By whole surveys with noise and a slope of the floor, house by house."""
+    _, county, X = houses()
+    _, code, n = np.unique(county, return_inverse=True, return_counts=True)
+    rng = np.random.default_rng(6)
+    tau, sigma, mean, sd = 0.135, 0.73, 0.2, value["pred-recover-sd-middle"]
+    kappa = mean * (1 - mean) / sd**2 - 1
+    V = np.where(code[:, None] == code, tau**2, 0) + sigma**2 * np.eye(len(code))
+    inverse = np.linalg.inv(V)
+    found = []
+    for _ in range(400):
+        true = rng.beta(mean * kappa, (1 - mean) * kappa, len(n))
+        floor = (rng.random(len(code)) < true[code]).astype(float)
+        share = np.bincount(code, floor) / n
+        level = true + rng.normal(0, tau, len(n))
+        y = level[code] - 0.69 * floor + rng.normal(0, sigma, len(code))
+        columns = np.column_stack([X[:, 0], floor, X[:, 2], share[code]])
+        half = columns.T @ inverse
+        found.append(np.linalg.solve(half @ columns, half @ y))
+    _, slope, _, coefficient = np.transpose(found)
+    error = coefficient.std() / len(found) ** 0.5
+    now = value["pred-recover-middle-now"]
+    assert coefficient.mean() == pytest.approx(now, abs=4 * error + 0.01)
+    assert slope.mean() == pytest.approx(-0.69, abs=0.02)
+    for column in ("now", "ten"):
+        keys = [f"pred-recover-{sd}-{column}" for sd in ("small", "middle", "large")]
+        assert value[keys[0]] < value[keys[1]] < value[keys[2]] < 1
+    # "may well be three times the one above"
+    assert 2.5 < 1 / now < 4
+    assert value["pred-true-sd-low"] < sd < value["pred-true-sd-high"]
+
+
 def test_r_squared_of_draws_from_the_exact_posterior(numbers, value):
     fit = fitted(3)
     _, county, X = houses()
@@ -123,6 +155,14 @@ def test_arviz_with_levels_drawn_is_wrong_and_integrated_right(value):
     assert value["pred-loo-gain-drawn"] < value["pred-lead-county"] - 3
 
 
+def test_uranium_matters_more_for_a_county_than_for_a_house(value):
+    more = value["pred-lead-county"] - value["pred-lead-house"]
+    assert value["pred-lead-more"] == pytest.approx(more)
+    assert value["pred-lead-more"] > 2 * value["pred-lead-more-se"]
+    apart = value["pred-each-few"] - value["pred-each-many"]
+    assert apart > 2 * np.hypot(value["pred-each-few-se"], value["pred-each-many-se"])
+
+
 def test_three_predictions(value):
     """By another way: the level's variance from the posterior of the coefficients."""
     u = houses()[2][houses()[1] == "Lac Qui Parle"][0, 2]
@@ -136,6 +176,35 @@ def test_three_predictions(value):
     assert abs(value["pred-a-level-sd"] - value["pred-b-level-sd"]) < 0.01
     ratio = value["pred-a-house-sd"] / value["pred-c-house-sd"]
     assert 0.9 < ratio < 1
+
+
+def test_as_many_houses_as_uranium_is_worth(value):
+    """A whole fit with that many houses and no uranium, read as expected or not."""
+    y, county, X = houses()
+    m = round(value["pred-needed"])
+    scatter = np.arange(m) - (m - 1) / 2
+    scatter *= value["pred-sigma-plain"] / scatter.std(ddof=1)
+    for away in (0, value["pred-c-level-sd"]):
+        fit = exact.varying_intercepts(
+            np.r_[y, value["pred-c-level"] + away + scatter],
+            [*county, *["new"] * m],
+            np.vstack([X[:, :2], np.tile([1, 0], (m, 1))]),
+            **PRIORS,
+        )
+        noise = fit.mean("sigma") ** 2 + fit.sd("sigma") ** 2
+        sd = np.sqrt(fit.predict("new", [1, 0]).sd() ** 2 - noise)
+        assert float(sd) == pytest.approx(value["pred-b-level-sd"], abs=0.005)
+
+
+def test_the_houses_that_the_department_measures(value):
+    sigma, target = value["pred-sigma-rich"], 0.1
+    for key, letter in (("known", "b"), ("unknown", "c")):
+        needed = sigma**2 * (1 / target**2 - value[f"pred-{letter}-level-sd"] ** -2)
+        assert value[f"pred-houses-{key}-fine"] == np.ceil(needed)
+        for name, slack in (("near", 0.008), ("typical", 0.002), ("far", 0.01)):
+            after = value[f"pred-after-{key}-{name}"]
+            assert after == pytest.approx(target, abs=slack)
+    assert value["pred-houses-known-coarse"] == 0
 
 
 def test_a_county_with_one_house_is_predicted_as_by_a_fit_without_it(numbers, value):
@@ -153,14 +222,50 @@ def test_coverage_of_counties_left_out(value):
     assert value["pred-held-plain-forget"] < 65
     assert value["pred-held-plain-forget-large"] < 55
     assert value["pred-held-rich-forget"] < value["pred-held-rich-right"]
-    assert value["pred-lost-forget"] > 0 and value["pred-lost-reuse"] > 0
     assert value["pred-large"] == 22
+
+
+def test_the_mistakes_cost_more_where_tau_is_larger(value):
+    for way in ("forget", "reuse"):
+        cost = {key: value[f"pred-lost-{key}-{way}"] for key in ("rich", "plain")}
+        missed = {key: value[f"pred-missed-{key}-{way}"] for key in ("rich", "plain")}
+        assert cost["plain"] > cost["rich"] > 0
+        assert missed["plain"] > missed["rich"] > 0
+        error = value[f"pred-missed-plain-{way}-se"]
+        assert missed["plain"] > 4 * error
+    assert value["pred-lost-rich-forget"] < value["pred-lost-rich-forget-se"]
+    assert value["pred-lost-plain-forget"] > 1.5 * value["pred-lost-plain-forget-se"]
+    # "each of the choices costs something", and some choices gain with uranium
+    assert value["pred-reuse-plain-low"] > 0 > value["pred-reuse-rich-low"]
+    assert 0 < value["pred-reuse-rich-gains"] < 30
+    # A neighbour by uranium: "no cost can be shown"
+    assert abs(value["pred-similar-plain"]) < value["pred-similar-plain-se"]
+
+
+def test_a_re_used_county_against_a_fit_without_the_new_one(value):
+    """One county's log density with another's effect, from draws of a whole fit."""
+    y, county, X = houses()
+    names = np.array(sorted(set(county)))
+    assert value["pred-others"] == len(names) - 1
+    new, old = names[0], names[1]
+    rows = county == new
+    fit = fitted(3, new)
+    draw = fit.sample(60_000, np.random.default_rng(4))
+    beta = draw["beta"].transpose("sample", ...).to_numpy()
+    effect = draw["a"].sel(group=old).to_numpy()
+    sd = draw["sigma"].to_numpy() / rows.sum() ** 0.5
+    centre = beta @ X[rows, :3].mean(0) + effect
+    density = stats.norm.pdf(y[rows].mean(), centre, sd)
+    error = density.std() / density.mean() / len(density) ** 0.5
+    found = value["pred-first-reuses-second"]
+    assert found == pytest.approx(np.log(density.mean()), abs=4 * error)
 
 
 def test_the_two_lines_of_draws(numbers, close):
     for name in ("level", "house"):
         right = numbers[f"pred-b-{name}-sd"]["value"]
         close(numbers[f"pred-b-drawn-{name}-sd"], right)
+    close(numbers["pred-b-drawn-above"], numbers["pred-b-above"]["value"])
 
 
 def test_a_new_county_by_hand(value):
@@ -170,6 +275,15 @@ def test_a_new_county_by_hand(value):
     assert value["pred-ex1-sd"] == pytest.approx(tau * (1 - weight) ** 0.5)
     hand = value["pred-ex1-prior"] + weight * (2 - value["pred-ex1-prior"])
     assert value["pred-ex1-hand"] == pytest.approx(hand)
+    gain = value["pred-ex1-exact"] - value["pred-ex1-hand"]
+    assert value["pred-ex1-gain"] == pytest.approx(gain)
+    assert 0.5 < value["pred-ex1-line-gain"] / gain < 0.65
+    assert value["pred-ex1-tau"] > value["pred-tau-rich"]
+
+
+def test_the_level_of_a_new_county_without_tau_is_too_sure(value):
+    assert value["pred-ex3-level-wrong"] > 0.999
+    assert value["pred-ex3-miss"] > 0.02
 
 
 def test_centring_changes_words_and_no_answer(value):
