@@ -140,13 +140,34 @@ def test_the_correlation_at_other_origins(numbers, value, close, key, c):
 
 
 def test_the_same_priors_at_another_origin_are_other_priors(value):
-    for key, c in (("mid", 4.5), ("9", 9)):
-        point, weight = trapezoid(reactions(), DAYS - c)
-        for day in (0, 9):
-            _, rho = seen_from(day - c, point)
-            assert value[f"slopes-stated-{key}-{day}"] == pytest.approx(
-                weight @ rho, abs=0.006
-            )
+    point, weight = trapezoid(reactions(), DAYS - 9)
+    for day in (0, 2):
+        _, rho = seen_from(day - 9, point)
+        found = value[f"slopes-stated-9-{day}"]
+        assert found == pytest.approx(weight @ rho, abs=0.006)
+    shift = value["slopes-stated-0-0"] - value["slopes-stated-9-0"]
+    flat = {}
+    for c in (0, 9):
+        point, weight = trapezoid(reactions(), DAYS - c, eta=1.0)
+        flat[c] = weight @ seen_from(-c, point)[1]
+        assert value[f"slopes-flat-{c}"] == pytest.approx(flat[c], abs=0.006)
+    share = 100 * (flat[0] - flat[9]) / shift
+    assert value["slopes-flat-share"] == pytest.approx(share, abs=5)
+    assert share > 50
+
+
+def test_the_priors_stated_at_the_baseline(value):
+    """Probability and interval from a spline through the density at 60 nodes of rho."""
+    point, weight = trapezoid(reactions(), DAYS - 2)
+    mean = weight @ point["rho"]
+    assert value["slopes-stated-2-2-rho"] == pytest.approx(mean, abs=0.003)
+    assert value["slopes-stated-2-2-positive"] == pytest.approx(0.9215, abs=0.002)
+    assert value["slopes-stated-2-2-low"] == pytest.approx(-0.1484, abs=0.005)
+    assert value["slopes-stated-2-2-high"] == pytest.approx(0.7641, abs=0.005)
+    assert value["slopes-at-2-positive"] == pytest.approx(0.971, abs=0.003)
+    # At day 0 by the same spline.
+    assert value["slopes-rho-low"] == pytest.approx(-0.4474, abs=0.005)
+    assert value["slopes-rho-high"] == pytest.approx(0.6010, abs=0.005)
 
 
 def test_lkj_of_three_is_a_half_circle(numbers, close):
@@ -371,3 +392,8 @@ def test_simulated_noise_pulls_the_correlation_of_own_lines(value):
     seen = np.corrcoef(own(y, DAYS)[0].T)[0, 1]
     assert value["slopes-ex3-raw"] == pytest.approx(seen, abs=0.02)
     assert stats.norm.sf(abs(value["slopes-ex3-raw"] - seen) * 200) > 1e-4
+    point, weight = trapezoid(reactions()[:, 2:], DAYS[2:])
+    _, rho = seen_from(2, point)
+    assert value["slopes-ex1-at-0"] == pytest.approx(weight @ rho, abs=0.004)
+    positive = weight @ (rho > 0)
+    assert value["slopes-ex1-at-0-positive"] == pytest.approx(positive, abs=0.03)
