@@ -274,16 +274,28 @@ def test_errors_after_two_days(value, key, seen):
     y = reactions()
     rest = np.setdiff1d(DAYS, seen)
     squares = {}
-    for short, options in (("free", {}), ("zero9", {"c": 9.0, "zero": True})):
+    designs = {"free": {}, "zero9": {"c": 9.0, "zero": True}, "free9": {"c": 9.0}}
+    for short, options in designs.items():
         squares[short] = np.array([
             np.mean((held_out(seen, j, **options) - y[j])[rest] ** 2) for j in range(18)
         ])
         error = np.sqrt(squares[short].mean())
-        assert value[f"slopes-two-{key}-{short}"] == pytest.approx(error, abs=0.1)
-    gap = squares["zero9"] - squares["free"]
-    assert value[f"slopes-two-{key}-zero9-diff"] == pytest.approx(gap.mean(), abs=10)
-    se = gap.std(ddof=1) / 18**0.5
-    assert value[f"slopes-two-{key}-zero9-se"] == pytest.approx(se, abs=10)
+        # At day 9 both grids are coarse for a correlation near one.
+        within = 0.3 if short == "free9" else 0.1
+        assert value[f"slopes-two-{key}-{short}"] == pytest.approx(error, abs=within)
+    squares["mean"], squares["own"] = np.zeros((2, 18))
+    for j in range(18):
+        mean_line = own(np.delete(y, j, axis=0), DAYS)[0].mean(axis=0) @ [
+            np.ones(10), DAYS]
+        own_line = np.polyval(np.polyfit(seen, y[j, seen], 1), DAYS)
+        squares["mean"][j] = np.mean((mean_line - y[j])[rest] ** 2)
+        squares["own"][j] = np.mean((own_line - y[j])[rest] ** 2)
+    for short, within in {"zero9": 10, "free9": 15, "mean": 10, "own": 10}.items():
+        gap = squares[short] - squares["free"]
+        found = value[f"slopes-two-{key}-{short}-diff"]
+        assert found == pytest.approx(gap.mean(), abs=within)
+        se = gap.std(ddof=1) / 18**0.5
+        assert value[f"slopes-two-{key}-{short}-se"] == pytest.approx(se, abs=10)
 
 
 def test_what_is_said_of_two_days(value):
@@ -292,7 +304,19 @@ def test_what_is_said_of_two_days(value):
         assert errors[0] > errors[1] > errors[2]
         assert value[f"slopes-two-{key}-zero0"] < value[f"slopes-two-{key}-free"] + 0.5
     assert value["slopes-two-09-own"] - value["slopes-two-09-free"] < 3
-    assert value["slopes-two-zero9-inside"] < value["slopes-two-free-inside"]
+    ratio = {
+        name: value[f"slopes-two-{name}-diff"] / value[f"slopes-two-{name}-se"]
+        for name in ("23-own", "23-mean", "45-mean", "45-zero9")
+    }
+    assert ratio["23-mean"] < 1.7 < 2 < min(
+        ratio[name] for name in ("23-own", "45-mean", "45-zero9"))
+    assert value["slopes-two-zero9-rest"] < 1.5
+    gap = value["slopes-two-45-free9-diff"]
+    assert abs(gap) < 0.1 * value["slopes-two-45-zero9-diff"]
+    for short in ("free", "zero9"):
+        gap = value[f"slopes-two-{short}-inside"] - 90
+        assert abs(gap) < 1.5 * value[f"slopes-two-{short}-inside-se"]
+    assert value["slopes-two-gap-inside"] > 2 * value["slopes-two-gap-inside-se"]
 
 
 def test_what_is_said_of_the_number_of_groups(value):
@@ -392,8 +416,3 @@ def test_simulated_noise_pulls_the_correlation_of_own_lines(value):
     seen = np.corrcoef(own(y, DAYS)[0].T)[0, 1]
     assert value["slopes-ex3-raw"] == pytest.approx(seen, abs=0.02)
     assert stats.norm.sf(abs(value["slopes-ex3-raw"] - seen) * 200) > 1e-4
-    point, weight = trapezoid(reactions()[:, 2:], DAYS[2:])
-    _, rho = seen_from(2, point)
-    assert value["slopes-ex1-at-0"] == pytest.approx(weight @ rho, abs=0.004)
-    positive = weight @ (rho > 0)
-    assert value["slopes-ex1-at-0-positive"] == pytest.approx(positive, abs=0.03)
