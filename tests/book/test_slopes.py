@@ -191,27 +191,6 @@ def test_pooled_lines_by_dense_algebra(value):
     assert value["slopes-keep-cross"] == pytest.approx(total[0, 1], abs=0.12)
 
 
-def held_out(seen, j, c=0.0, zero=False, size=14):
-    """Mean of the days of a person of whom two are seen, by dense matrices."""
-    y, x = reactions(), DAYS - c
-    X = np.column_stack([np.ones(10), x])
-    lines, unit, rss = own(np.delete(y, j, axis=0), x)
-    m = lines.mean(axis=0)
-    S = (lines - m).T @ (lines - m)
-    z, step = np.polynomial.legendre.leggauss(size)
-    tops = (90 if c < 5 else 140, 20)
-    axes = [t * (z + 1) / 2 for t in tops] + [np.zeros(1) if zero else z, 26 + 9 * z]
-    steps = [step, step, np.ones(1) if zero else step, step]
-    ta, tb, r, s = (g.ravel() for g in np.meshgrid(*axes, indexing="ij"))
-    w = np.prod(np.meshgrid(*steps, indexing="ij"), axis=0).ravel()
-    between = np.empty((len(ta), 2, 2))
-    between[:, 0, 0], between[:, 1, 1] = ta**2, tb**2
-    between[:, 0, 1] = between[:, 1, 0] = r * ta * tb
-    v = s[:, None, None] ** 2
-    V = between + v * unit
-    prior = np.diag(SD**2)
-    E = np.linalg.inv(V / 17 + prior)
-    log_p = -8 * np.log(np.linalg.det(V))
 def pooled(c, zero):
     """Posterior means of all days of all people, by dense covariances of ten days."""
     y, X = reactions(), np.column_stack([np.ones(10), DAYS - c])
@@ -251,6 +230,27 @@ def test_lines_without_correlation(value, c):
     assert value[f"slopes-lines-zero-{c}"] == pytest.approx(gap, abs=0.05)
 
 
+def held_out(seen, j, c=0.0, zero=False, size=14):
+    """Mean of the days of a person of whom two are seen, by dense matrices."""
+    y, x = reactions(), DAYS - c
+    X = np.column_stack([np.ones(10), x])
+    lines, unit, rss = own(np.delete(y, j, axis=0), x)
+    m = lines.mean(axis=0)
+    S = (lines - m).T @ (lines - m)
+    z, step = np.polynomial.legendre.leggauss(size)
+    tops = (90 if c < 5 else 140, 20)
+    axes = [t * (z + 1) / 2 for t in tops] + [np.zeros(1) if zero else z, 26 + 9 * z]
+    steps = [step, step, np.ones(1) if zero else step, step]
+    ta, tb, r, s = (g.ravel() for g in np.meshgrid(*axes, indexing="ij"))
+    w = np.prod(np.meshgrid(*steps, indexing="ij"), axis=0).ravel()
+    between = np.empty((len(ta), 2, 2))
+    between[:, 0, 0], between[:, 1, 1] = ta**2, tb**2
+    between[:, 0, 1] = between[:, 1, 0] = r * ta * tb
+    v = s[:, None, None] ** 2
+    V = between + v * unit
+    prior = np.diag(SD**2)
+    E = np.linalg.inv(V / 17 + prior)
+    log_p = -8 * np.log(np.linalg.det(V))
     log_p -= 0.5 * np.einsum("nij,ij->n", np.linalg.inv(V), S)
     log_p -= 136 * np.log(s) + rss / s**2 / 2
     log_p += 0.5 * np.log(np.linalg.det(E))
@@ -402,6 +402,11 @@ def test_exercises(value):
     assert value["slopes-ex1-rho"] == pytest.approx(weight @ point["rho"], abs=0.004)
     positive = weight @ (point["rho"] > 0)
     assert value["slopes-ex1-positive"] == pytest.approx(positive, abs=0.03)
+    point, weight = trapezoid(reactions()[:, 2:], DAYS[2:])
+    _, rho = seen_from(2, point)
+    assert value["slopes-ex1-at-0"] == pytest.approx(weight @ rho, abs=0.004)
+    positive = weight @ (rho > 0)
+    assert value["slopes-ex1-at-0-positive"] == pytest.approx(positive, abs=0.03)
     # lme4, all days and days 2 to 9, counted from day 2.
     assert value["slopes-ex1-reml-all"] == pytest.approx(0.478858, abs=5e-4)
     assert value["slopes-ex1-reml"] == pytest.approx(0.177626, abs=5e-4)
