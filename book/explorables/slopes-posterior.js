@@ -122,14 +122,24 @@ export function seenFrom({ points }, c) {
   return { c, tau, rho, low, high };
 }
 
-/** Between the middles of bins that are not empty, of which a grid may leave many. */
+const logOdds = (p) => Math.log(p / (1 - p));
+
+/**
+ * Between the middles of bins that are not empty, of which a grid may leave many: linear
+ * in the log odds, on which the tails of a density are nearly straight.
+ */
 function quantile(mass, at) {
   let [below, before, left] = [0, 0, -1];
   for (let k = 0; k < BINS; k++) {
     if (!mass[k]) continue;
     const middle = below + mass[k] / 2;
     const here = -1 + 2 * (k + 0.5) / BINS;
-    if (middle >= at) return left + (here - left) * (at - before) / (middle - before);
+    if (middle >= at) {
+      const share = before
+        ? (logOdds(at) - logOdds(before)) / (logOdds(middle) - logOdds(before))
+        : at / middle;
+      return left + (here - left) * share;
+    }
     below += mass[k];
     [before, left] = [middle, here];
   }
