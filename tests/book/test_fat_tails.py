@@ -70,6 +70,27 @@ def test_the_evidence_when_the_mean_may_lie_farther(numbers, data):
         wide = numbers[f"ft-bf-wide-{name}"]["value"]
         assert wide > 10 * numbers[f"ft-bf-{name}"]["value"]
 
+    def log_evidence(width, each):
+        if each:
+            spread = np.hypot(width, np.sqrt(V_nodes + sigma[:, None] ** 2))
+            density = stats.norm.pdf(y[:, None], 0, spread)
+            return np.log(density @ V_weights).sum()
+        return together(y, sigma, width).log_evidence
+
+    log_tau, d_tau = nodes(np.log(0.05), np.log(1e6))
+    V_nodes = np.exp(2 * log_tau)
+    V_weights = np.exp(RootOfInvChi2().logpdf(np.exp(log_tau)) + log_tau) * d_tau
+    prices = {each: log_evidence(20, each) - log_evidence(40, each)
+              for each in (True, False)}  # fmt: skip
+    for key, log_price in (
+        ("copies", prices[True]),
+        ("copy", prices[True] / 8),
+        ("both", prices[False]),
+    ):
+        assert numbers[f"ft-price-{key}"]["value"] == pytest.approx(
+            np.exp(log_price), rel=1e-3
+        )
+
 
 def test_mixture_is_a_t(numbers):
     assert numbers["ft-worst"]["value"] < 1e-10
