@@ -216,8 +216,11 @@ def test_the_single_wide_prior_struggles_and_the_hierarchical_does_not(value, by
     assert {"rhat", "ess"} <= set(by_name["struggling"]["failures"])
     assert value("tp-work-hier-100") > 20 * value("tp-work-single-100")
     assert value("tp-second-hier-100") > 20 * value("tp-second-single-100")
-    # The answer to the second question: "a factor of more than a hundred".
+    # The answer to the second question: "of the order of a hundred or more".
     assert value("tp-work-single-1") > 100 * value("tp-work-single-100")
+    for survey in ("2-some", "100-some", "1-all"):
+        narrow, wide = (value(f"tp-sim-{survey}-s-{s}") for s in (1, 100))
+        assert narrow > 30 * wide, survey
 
 
 def test_separated_counties_are_counted(value, radon):
@@ -244,6 +247,12 @@ def test_the_struggle_needs_separated_counties_and_a_wide_prior(value):
     assert of("2-some", "h", 100) > 5 * of("2-some", "s", 100)
     # ... and not where none does.
     assert of("1-all", "h", 1) > 8 * of("1-all", "h", 100)
+    # "at either width"
+    for s in (1, 100):
+        assert of("100-some", "h", s) < of("100-some", "s", 1) / 5
+        assert of("100-some", "h", s) < of("100-none", "h", s) / 2
+    # "these runs cannot tell"
+    assert value("tp-sim-ess-h") < 100
     # "where nothing is open, the single prior is the cheaper one"
     assert of("100-none", "s", 100) > of("100-none", "h", 100)
 
