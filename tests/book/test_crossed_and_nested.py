@@ -261,7 +261,9 @@ def test_new_groups_and_ranks_of_matrices(value):
     assert value["crs-columns"] == 31 and value["crs-rank"] == 29
     mean, sd = penicillin()["mu"]
     assert value["crs-m-factor"] == pytest.approx(sd / value["crs-m-sd"], rel=0.1)
-    assert value["crs-m-sd"] == pytest.approx(value["crs-pen-sigma-exact"] / 12, rel=0.1)
+    assert value["crs-m-sd"] == pytest.approx(
+        value["crs-pen-sigma-exact"] / 12, rel=0.1
+    )
 
 
 def test_exercises(value):
