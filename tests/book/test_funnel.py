@@ -88,9 +88,7 @@ def test_noncentered_draws_agree_with_the_exact_posterior(
 
 
 @pytest.mark.parametrize("key", ["fn-s-sb-mean", "fn-mix-sb-mean"])
-def test_draws_under_scaled_priors_agree_with_the_exact_posterior(
-    numbers, close, key
-):
+def test_draws_under_scaled_priors_agree_with_the_exact_posterior(numbers, close, key):
     close(numbers[key], numbers["fn-ours-sb-mean"]["value"])
 
 

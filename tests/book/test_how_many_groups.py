@@ -95,7 +95,9 @@ def partial(df, noise, scatter, rate, effect):
         def short(d):
             sure = over_tau(
                 lambda t: stats.norm.cdf(d / np.sqrt((t**2 + noise) * rate)),
-                S, df, noise,
+                S,
+                df,
+                noise,
             )
             return sure - 0.975
 
@@ -123,10 +125,19 @@ def test_grid_and_draws_agree_with_the_exact_posterior(numbers, close):
     close(numbers["groups-one-draws"], numbers["groups-one-unknown"]["value"])
 
 
-@pytest.mark.parametrize("J,name", [
-    (4, "mu"), (200, "mu"), (4, "theta"), (200, "theta"), (2, "tau"), (20, "tau"),
-    (40, "tau"), (50, "tau"),
-])
+@pytest.mark.parametrize(
+    "J,name",
+    [
+        (4, "mu"),
+        (200, "mu"),
+        (4, "theta"),
+        (200, "theta"),
+        (2, "tau"),
+        (20, "tau"),
+        (40, "tau"),
+        (50, "tau"),
+    ],
+)
 def test_expected_sds(J, name, numbers, close, rho):
     n = 200 // J
     noise = (1 - rho) / n
@@ -143,11 +154,16 @@ def test_expected_sds(J, name, numbers, close, rho):
             first = mean(lambda t: t)
             return mean(lambda t: (t - first) ** 2) ** 0.5
         B = mean(lambda t: noise / (t**2 + noise))
-        return mean(
-            lambda t: (1 - noise / (t**2 + noise)) * noise
-            + noise**2 / (t**2 + noise) / J
-            + (noise / (t**2 + noise) - B) ** 2 * S / J
-        ) ** 0.5
+        return (
+            mean(
+                lambda t: (
+                    (1 - noise / (t**2 + noise)) * noise
+                    + noise**2 / (t**2 + noise) / J
+                    + (noise / (t**2 + noise) - B) ** 2 * S / J
+                )
+            )
+            ** 0.5
+        )
 
     close(numbers[f"groups-sd-{name}-{J}"], over_scatter(sd, J - 1), rounding=5e-4)
 
@@ -185,8 +201,9 @@ def test_errors_of_sign_and_size(value):
         assert value[f"groups-prior-100-{key}"] > 0
 
 
-@pytest.mark.parametrize("J,n,sd", [(4, 50, 0), (20, 10, 0), (4, 50, 0.3),
-                                    (20, 10, 0.3)])
+@pytest.mark.parametrize(
+    "J,n,sd", [(4, 50, 0), (20, 10, 0), (4, 50, 0.3), (20, 10, 0.3)]
+)
 def test_power_when_every_group_is_split(J, n, sd, numbers, close, rho):
     key = f"groups-w-{J}-{'vary' if sd else 'same'}"
     noise = 4 * (1 - rho) / n
@@ -231,14 +248,17 @@ def test_what_is_said_of_split_groups(value):
     assert value["groups-w-4-vary-complete-false"] > 12
     for J in (4, 20):
         for what in ("false", "power"):
-            assert value[f"groups-w-{J}-vary-intercepts-{what}"] > (
-                value[f"groups-w-{J}-vary-partial-{what}"]
+            assert (
+                value[f"groups-w-{J}-vary-intercepts-{what}"]
+                > (value[f"groups-w-{J}-vary-partial-{what}"])
             )
-            assert value[f"groups-w-{J}-vary-complete-{what}"] > (
-                value[f"groups-w-{J}-vary-partial-{what}"]
+            assert (
+                value[f"groups-w-{J}-vary-complete-{what}"]
+                > (value[f"groups-w-{J}-vary-partial-{what}"])
             )
-            assert value[f"groups-w-{J}-same-complete-{what}"] < (
-                value[f"groups-w-{J}-same-intercepts-{what}"]
+            assert (
+                value[f"groups-w-{J}-same-complete-{what}"]
+                < (value[f"groups-w-{J}-same-intercepts-{what}"])
             )
 
 
@@ -249,8 +269,9 @@ def test_widths_of_intervals(value, rho):
         mean_chi = stats.chi(J - 2).mean() / np.sqrt(J - 2)
         wide = 2 * stats.t.ppf(0.975, J - 2) * np.sqrt(4 * v / J) * mean_chi
         assert value[f"groups-b-{J}-means-width"] == pytest.approx(wide, rel=0.03)
-        assert value[f"groups-b-{J}-complete-width"] < (
-            value[f"groups-b-{J}-partial-width"]
+        assert (
+            value[f"groups-b-{J}-complete-width"]
+            < (value[f"groups-b-{J}-partial-width"])
         )
         assert value[f"groups-b-{J}-partial-width"] < 1.05 * wide
     for J, n in ((4, 50), (20, 10)):
@@ -286,7 +307,8 @@ def test_the_best_split(value, rho):
     """Against a search; and how flat it is."""
     for c, key in ((1, "groups-best-1"), (20, "groups-best-20")):
         found = optimize.minimize_scalar(
-            lambda n, c=c: (c + n) * (rho + (1 - rho) / n), bounds=(1, 500),
+            lambda n, c=c: (c + n) * (rho + (1 - rho) / n),
+            bounds=(1, 500),
             method="bounded",
         )
         assert value[key] == pytest.approx(found.x, abs=1e-3)
@@ -314,8 +336,10 @@ def test_few_groups(J, value, rho):
     rng = np.random.default_rng(1)
     noise = (1 - rho) / 10
     kinds = {
-        "normal": stats.halfnorm(scale=0.5), "cauchy": stats.halfcauchy(scale=0.5),
-        "wide": stats.halfnorm(scale=5), "flat": None,
+        "normal": stats.halfnorm(scale=0.5),
+        "cauchy": stats.halfcauchy(scale=0.5),
+        "wide": stats.halfnorm(scale=5),
+        "flat": None,
     }
     for kind, prior in kinds.items():
         if J == 2 and prior is None:
@@ -345,9 +369,7 @@ def test_the_proposal_of_the_first_exercise(value, rho):
     sd = np.sqrt(4 * (rho + (1 - rho) / 50) / 8)
     assert value["groups-ex1-power"] == pytest.approx(power_of_t(6, EFFECT, sd))
     assert value["groups-ex1-stated"] == pytest.approx(85, abs=0.5)
-    assert value["groups-ex1-false"] == pytest.approx(
-        200 * stats.norm.sf(0.196 / sd)
-    )
+    assert value["groups-ex1-false"] == pytest.approx(200 * stats.norm.sf(0.196 / sd))
     J = int(value["groups-ex1-needed"])
     power = [
         power_of_t(k - 2, EFFECT, np.sqrt(4 * (rho + (1 - rho) / 50) / k))

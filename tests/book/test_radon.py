@@ -301,7 +301,6 @@ def test_what_is_told_of_houses_added_and_taken_away(numbers):
     assert level_of_all(fit).idxmax() == "Lac Qui Parle"
 
 
-
 def test_zeros_are_as_rare_as_the_exact_posterior_says(numbers, close):
     found = posterior().sample(2000, np.random.default_rng(3))
     y, county, design = houses()

@@ -12,8 +12,12 @@ CHAPTER = "pooling/slopes"
 DAYS = np.arange(10)
 MEAN, SD = np.array([300.0, 0.0]), np.array([100.0, 20.0])
 #: lme4 1.1-31, lmer(Reaction ~ Days + (Days | Subject), sleepstudy), by REML.
-LME4 = {"tau-alpha": 24.740658, "tau-beta": 5.922138, "rho": 0.065551,
-        "sigma": 25.591796}
+LME4 = {
+    "tau-alpha": 24.740658,
+    "tau-beta": 5.922138,
+    "rho": 0.065551,
+    "sigma": 25.591796,
+}
 #: Its REML log-likelihood less that of (1 | Subject) + (0 + x | Subject), x = Days - c.
 LME4_DROPS = {"0": 0.020511, "mid": 4.960285, "9": 11.611217}
 
@@ -215,9 +219,12 @@ def test_errors_after_two_days(value, key, seen):
     rest = np.setdiff1d(DAYS, seen)
     squares = {}
     for short, options in (("free", {}), ("zero9", {"c": 9.0, "zero": True})):
-        squares[short] = np.array([
-            np.mean((held_out(seen, j, **options) - y[j])[rest] ** 2) for j in range(18)
-        ])
+        squares[short] = np.array(
+            [
+                np.mean((held_out(seen, j, **options) - y[j])[rest] ** 2)
+                for j in range(18)
+            ]
+        )
         error = np.sqrt(squares[short].mean())
         assert value[f"slopes-two-{key}-{short}"] == pytest.approx(error, abs=0.1)
     gap = squares["zero9"] - squares["free"]
@@ -271,8 +278,11 @@ def radon_answer(size=14):
         det = a * d - b * c
         f, g = (d * tj - b * sj) / det / v, (a * sj - c * tj) / det / v
         h += f, g
-        Q += (d * nj - b * mj) / det / v, (d * mj - b * mj) / det / v, (
-            a * mj - c * mj) / det / v
+        Q += (
+            (d * nj - b * mj) / det / v,
+            (d * mj - b * mj) / det / v,
+            (a * mj - c * mj) / det / v,
+        )
         log_p += ((p * f + q * g) * tj + (q * f + u * g) * sj) / v / 2
         log_p -= np.log(det) / 2
     Q += np.array([[0.25], [0], [0.25]])
@@ -287,9 +297,14 @@ def test_radons_draws_agree_with_a_quadrature(numbers, close):
     point, weight = radon_answer()
     ground, at_ground = seen_from(1, point)
     levels = (point["tau-alpha"] + point["rho"] * point["tau-beta"]) / ground
-    for key, right in [("basement", point["tau-alpha"]), ("effect", point["tau-beta"]),
-                       ("ground", ground), ("rho", point["rho"]),
-                       ("rho-ground", at_ground), ("rho-levels", levels)]:
+    for key, right in [
+        ("basement", point["tau-alpha"]),
+        ("effect", point["tau-beta"]),
+        ("ground", ground),
+        ("rho", point["rho"]),
+        ("rho-ground", at_ground),
+        ("rho-levels", levels),
+    ]:
         close(numbers[f"slopes-radon-{key}"], weight @ right, rounding=0.003)
 
 
