@@ -28,6 +28,7 @@ CHAPTERS = [
     "open-questions/three-priors",
     "open-questions/fat-tails",
     "pooling/counts",
+    "pooling/crossed-and-nested",
 ]
 #: All of them with LIVE_CHAPTERS=all, which takes some minutes; else the first two.
 RUN_LIVE = CHAPTERS if os.environ.get("LIVE_CHAPTERS") == "all" else CHAPTERS[:2]
