@@ -161,8 +161,8 @@ def test_reml_of_lme4(value):
         "eth-tau-department": 0.0831215,
         "eth-sigma": 1.1774980,
     }.items():
-        # On the grid of the three casks, the maximum is in the second cell.
-        near = 6e-3 if key == "three-tau-b" else 3e-4
+        # The grid of the three casks is coarse for a maximum near zero.
+        near = 6e-3 if key.startswith("three") else 3e-4
         assert value[f"crs-{key}-reml"] == pytest.approx(right, abs=near), key
 
 
