@@ -31,6 +31,18 @@ def glued():
     return lambda name: records.glued(executed(name))
 
 
+@pytest.fixture(scope="module")
+def numbers(request, glued):
+    """The glued numbers of the module's `CHAPTER`, by key: records."""
+    return glued(request.module.CHAPTER)
+
+
+@pytest.fixture(scope="module")
+def value(numbers):
+    """The values of the glued numbers, by key."""
+    return {key: record["value"] for key, record in numbers.items()}
+
+
 @pytest.fixture(scope="session")
 def fits():
     """Call with a chapter's name: the records of its fits, in order."""

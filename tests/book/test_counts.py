@@ -11,16 +11,6 @@ from pooling import datasets, exact
 CHAPTER = "pooling/counts"
 
 
-@pytest.fixture(scope="module")
-def numbers(glued):
-    return glued(CHAPTER)
-
-
-@pytest.fixture(scope="module")
-def value(numbers):
-    return {key: record["value"] for key, record in numbers.items()}
-
-
 @cache
 def hospitals():
     """Deaths and operations."""

@@ -11,16 +11,6 @@ from pooling import datasets
 CHAPTER = "pooling/crossed-and-nested"
 
 
-@pytest.fixture(scope="module")
-def numbers(glued):
-    return glued(CHAPTER)
-
-
-@pytest.fixture(scope="module")
-def value(numbers):
-    return {key: record["value"] for key, record in numbers.items()}
-
-
 def strata(mean, N, squares, ratios_of, centre, tops):
     """Posterior means and sds of tau_a, tau_b, sigma and mu for a balanced design.
 

@@ -12,16 +12,6 @@ CHAPTER = "why-hierarchy/eighteen-players"
 N = 45
 
 
-@pytest.fixture(scope="module")
-def numbers(glued):
-    return glued(CHAPTER)
-
-
-@pytest.fixture(scope="module")
-def value(numbers):
-    return {key: record["value"] for key, record in numbers.items()}
-
-
 @cache
 def table():
     """Hits, averages, and averages over the rest of the season."""

@@ -23,11 +23,6 @@ class RootOfInvChi2:
 
 
 @pytest.fixture(scope="module")
-def numbers(glued):
-    return glued(CHAPTER)
-
-
-@pytest.fixture(scope="module")
 def data():
     schools = datasets.load_eight_schools()
     return schools["effect"].to_numpy(float), schools["se"].to_numpy(float)

@@ -14,11 +14,6 @@ EXPLORABLES = Path(__file__).resolve().parents[2] / "book" / "explorables"
 
 
 @pytest.fixture(scope="module")
-def numbers(glued):
-    return glued(CHAPTER)
-
-
-@pytest.fixture(scope="module")
 def records(fits):
     return {fit["name"]: fit for fit in fits(CHAPTER)}
 

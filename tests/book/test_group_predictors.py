@@ -16,16 +16,6 @@ PRIORS = {
 }
 
 
-@pytest.fixture(scope="module")
-def numbers(glued):
-    return glued(CHAPTER)
-
-
-@pytest.fixture(scope="module")
-def value(numbers):
-    return {key: record["value"] for key, record in numbers.items()}
-
-
 @cache
 def houses():
     """Readings, counties, and all columns: constant, floor, uranium, share."""

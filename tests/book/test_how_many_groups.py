@@ -18,16 +18,6 @@ NAMES = {4: 50, 20: 10, 100: 2}
 
 
 @pytest.fixture(scope="module")
-def numbers(glued):
-    return glued(CHAPTER)
-
-
-@pytest.fixture(scope="module")
-def value(numbers):
-    return {key: record["value"] for key, record in numbers.items()}
-
-
-@pytest.fixture(scope="module")
 def rho(value):
     return value["groups-rho"]
 

@@ -12,11 +12,6 @@ Y, SE = SCHOOLS["effect"].to_numpy(float), SCHOOLS["se"].to_numpy(float)
 
 
 @pytest.fixture(scope="module")
-def numbers(glued):
-    return glued(CHAPTER)
-
-
-@pytest.fixture(scope="module")
 def posterior():
     return exact.normal_hierarchy(Y, SE, tau_prior=stats.halfnorm(scale=20))
 

@@ -12,11 +12,6 @@ CHAPTER = "pooling/radon"
 HALF_NORMAL = stats.halfnorm(scale=1)
 
 
-@pytest.fixture(scope="module")
-def numbers(glued):
-    return glued(CHAPTER)
-
-
 @cache
 def houses():
     """Response, county names, and the design with the floor."""

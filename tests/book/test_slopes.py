@@ -18,16 +18,6 @@ LME4 = {"tau-alpha": 24.740658, "tau-beta": 5.922138, "rho": 0.065551,
 LME4_DROPS = {"0": 0.020511, "mid": 4.960285, "9": 11.611217}
 
 
-@pytest.fixture(scope="module")
-def numbers(glued):
-    return glued(CHAPTER)
-
-
-@pytest.fixture(scope="module")
-def value(numbers):
-    return {key: record["value"] for key, record in numbers.items()}
-
-
 @cache
 def reactions():
     return datasets.load_sleepstudy()["reaction"].to_numpy().reshape(18, 10)

@@ -95,11 +95,6 @@ def on_a_grid(y, group, X, prior_mean, prior_sd, points=61):
 
 
 @pytest.fixture(scope="module")
-def numbers(glued):
-    return glued(CHAPTER)
-
-
-@pytest.fixture(scope="module")
 def students():
     return datasets.load_high_school_and_beyond()
 

@@ -11,11 +11,6 @@ CHAPTER = "open-questions/three-priors"
 
 
 @pytest.fixture(scope="module")
-def numbers(glued):
-    return glued(CHAPTER)
-
-
-@pytest.fixture(scope="module")
 def value(numbers):
     return lambda key: numbers[key]["value"]
 

@@ -10,11 +10,6 @@ CHAPTER = "why-hierarchy/what-is-a-hierarchical-prior"
 
 
 @pytest.fixture(scope="module")
-def numbers(glued):
-    return glued(CHAPTER)
-
-
-@pytest.fixture(scope="module")
 def data():
     schools = datasets.load_eight_schools()
     return schools["effect"].to_numpy(), schools["se"].to_numpy()
