@@ -181,6 +181,16 @@ def test_pooled_lines_by_dense_algebra(value):
     assert value["slopes-keep-cross"] == pytest.approx(total[0, 1], abs=0.12)
 
 
+def points(axes, steps):
+    """Sds, correlation, noise, weight and covariance matrix at all points of a grid."""
+    ta, tb, r, s = (g.ravel() for g in np.meshgrid(*axes, indexing="ij"))
+    weight = np.prod(np.meshgrid(*steps, indexing="ij"), axis=0).ravel()
+    between = np.empty((len(ta), 2, 2))
+    between[:, 0, 0], between[:, 1, 1] = ta**2, tb**2
+    between[:, 0, 1] = between[:, 1, 0] = r * ta * tb
+    return ta, tb, r, s, weight, between
+
+
 def pooled(c, zero):
     """Posterior means of all days of all people, by dense covariances of ten days."""
     y, X = reactions(), np.column_stack([np.ones(10), DAYS - c])
@@ -189,11 +199,7 @@ def pooled(c, zero):
     # Fisher's z.
     axes += [np.zeros(1) if zero else np.tanh(2 * z + (c > 5)), 26 + 7 * z]
     steps = [step, step, np.ones(1) if zero else step, step]
-    ta, tb, r, s = (g.ravel() for g in np.meshgrid(*axes, indexing="ij"))
-    w = np.prod(np.meshgrid(*steps, indexing="ij"), axis=0).ravel()
-    between = np.empty((len(ta), 2, 2))
-    between[:, 0, 0], between[:, 1, 1] = ta**2, tb**2
-    between[:, 0, 1] = between[:, 1, 0] = r * ta * tb
+    ta, tb, r, s, w, between = points(axes, steps)
     M = X @ between @ X.T + s[:, None, None] ** 2 * np.eye(10)
     inverse = np.linalg.inv(M)
     Q = 18 * X.T @ inverse @ X + np.diag(SD**-2)
@@ -231,11 +237,7 @@ def held_out(seen, j, c=0.0, zero=False, size=14):
     tops = (90 if c < 5 else 140, 20)
     axes = [t * (z + 1) / 2 for t in tops] + [np.zeros(1) if zero else z, 26 + 9 * z]
     steps = [step, step, np.ones(1) if zero else step, step]
-    ta, tb, r, s = (g.ravel() for g in np.meshgrid(*axes, indexing="ij"))
-    w = np.prod(np.meshgrid(*steps, indexing="ij"), axis=0).ravel()
-    between = np.empty((len(ta), 2, 2))
-    between[:, 0, 0], between[:, 1, 1] = ta**2, tb**2
-    between[:, 0, 1] = between[:, 1, 0] = r * ta * tb
+    ta, tb, r, s, w, between = points(axes, steps)
     v = s[:, None, None] ** 2
     V = between + v * unit
     prior = np.diag(SD**2)
