@@ -430,13 +430,19 @@ def _rows(nodes: list[dict]) -> tuple[dict[str, int], list[str]]:
         if one["plate"] and one["name"] not in beside:
             above = [row[p] for p in one["parents"] if p not in beside]
             row[one["name"]] = max([first, *(r + 1 for r in above)])
+    for one in reversed(nodes):  # just above the first that needs it
+        below = [row[c] for c in children[one["name"]]]
+        if one["plate"] and one["name"] not in beside and below:
+            row[one["name"]] = min(below) - 1
     row |= {name: row[child] for name, child in beside.items()}
-    aside = []
+    aside = []  # in the order of what needs them, so that their arrows do not cross
     for one in nodes:
-        below = [row[c] for c in children[one["name"]] if by_name[c]["plate"]]
-        if not one["plate"] and not one["parents"] and below and min(below) > first:
-            row[one["name"]] = min(below)
-            aside.append(one["name"])
+        for name in one["parents"] if one["plate"] else ():
+            below = [row[c] for c in children[name] if by_name[c]["plate"]]
+            alone = not by_name[name]["plate"] and not by_name[name]["parents"]
+            if alone and name not in aside and min(below) > first:
+                row[name] = min(below)
+                aside.append(name)
     return row, aside
 
 

@@ -80,7 +80,25 @@ def crossed():
     return model
 
 
-MODELS = (one_mean, centered, noncentered, flat_with_data, crossed)
+def crossed_and_nested():
+    coords = {"department": range(2), "lecturer": range(3), "student": range(2)}
+    with pm.Model(coords=coords) as model:
+        m = pm.Normal("m", 3, 1)
+        beta = pm.Normal("beta", 0, 1)
+        tau = [pm.HalfNormal(f"tau_{k[0]}", 1) for k in coords]
+        sigma = pm.HalfNormal("sigma", 1)
+        z = pm.Normal("z", dims="department")
+        level = pm.Deterministic("level", m + tau[0] * z, dims="department")
+        theta = pm.Normal("theta", level[[0, 0, 1]], tau[1], dims="lecturer")
+        s = pm.Normal("s", 0, tau[2], dims="student")
+        mean = theta[COUNTY] + s[COUNTY % 2] + beta * np.arange(6)
+        pm.Normal("rating", mean, sigma, observed=np.zeros(6))
+    return model
+
+
+MODELS = (
+    one_mean, centered, noncentered, flat_with_data, crossed, crossed_and_nested
+)
 
 
 @pytest.fixture(params=MODELS, ids=lambda make: make.__name__)
