@@ -21,9 +21,6 @@ WIDTHS = "one of many fits of a model whose priors have a width that is data"
 EXCEPTIONS = {
     ("book/open-questions/three-priors", "struggling"): WIDTHS,
     ("book/open-questions/three-priors", "working"): WIDTHS,
-    ("book/pooling/crossed-and-nested", "rated"): (
-        "in its drawing an arrow would cross a node"
-    ),
 }
 #: Distributions that a model's record calls otherwise than PyMC's class.
 IN_CODE = {"NegBinomial": "NegativeBinomial"}
