@@ -391,6 +391,19 @@ def test_with_three_groups_the_hierarchy_is_not_everywhere_better(numbers, close
     assert three["value"] - 1 > 3 * three["mcse"]
 
 
+def test_three_groups_far_apart_lose_as_much_as_the_quadrature_says(value):
+    assert value("tp-three-worse-from") == pytest.approx(6.6, abs=0.06)
+    rng = np.random.default_rng(7)
+    y = rng.normal(0, np.hypot(1, 10.8), (20_000, 3))  # the mean is integrated out
+    fit = exact.normal_hierarchy(y, np.ones(3))
+    mean, sd = fit.mean("theta").values, fit.sd("theta").values
+    change = ((mean - y) ** 2 + 2 * (sd**2 - 1)).mean(1)  # Stein's unbiased estimate
+    error = 100 * change.std() / len(y) ** 0.5
+    assert 100 * change.mean() == pytest.approx(
+        value("tp-three-worse-by"), abs=4 * error + 0.005
+    )
+
+
 # ----------------------------------------------------------------------- variance
 
 
