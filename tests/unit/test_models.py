@@ -280,6 +280,14 @@ def written(body: str) -> str:
             'df = pm.Gamma("nu", 2, 0.1)\npm.StudentT("z", nu=df, mu=0)',
             r"z &\sim t_{\nu}(0, 1)",
         ),
+        (
+            'pm.ZeroSumNormal("z", dims="plate")',
+            r"z_{\text{plate}} &\sim \operatorname{ZeroSumNormal}(1)",
+        ),
+        (
+            'eta = a[plate] + b\npm.Poisson("y", pm.math.exp(eta))',
+            r"y &\sim \operatorname{Poisson}(\exp(\eta_{i}))",
+        ),
         ('pm.HalfCauchy("eps", 5)', r"\epsilon &\sim \text{half-Cauchy}(5)"),
         (
             'pm.Gamma("nu", alpha=2, beta=0.1)',

@@ -21,6 +21,8 @@ NAMES = {
     "HalfNormal": r"\text{half-normal}",
     "HalfCauchy": r"\text{half-Cauchy}",
 }
+#: What PyMC takes where a model gives nothing.
+DEFAULTS = {"Normal": ["0", "1"], "ZeroSumNormal": ["1"]}
 FUNCTIONS = {"exp": r"\exp", "log": r"\log", "invlogit": r"\operatorname{logit}^{-1}"}
 #: How tightly an operator binds, and how it is written.
 OPERATORS = {ast.Add: (1, " + "), ast.Sub: (1, " - "), ast.Mult: (2, r"\,")}
@@ -57,6 +59,8 @@ def notation(model: ast.With, variables=(), indexes=()) -> str:
             if target and not samples(statement):
                 right = expression(value, plates)
                 plates.pop(target, None)
+                if f"[{_index(None)}]" in right:  # one value for each observation
+                    plates[target] = [_index(None)]
                 lines.append(rf"{symbol(target, plates)} &= {right}")
             continue
         name, dims = named(value), _keyword(value, "dims")
@@ -70,7 +74,7 @@ def notation(model: ast.With, variables=(), indexes=()) -> str:
 
 
 def _index(dim: str | None) -> str:
-    """How a dimension stands below the line."""
+    """The subscript of a dimension."""
     return rf"\text{{{dim}}}" if dim else "i"
 
 
@@ -133,11 +137,11 @@ def _line(name: str, call: ast.Call, plates) -> str:
         nu, location, scale = of["nu"], of.get("mu", "0"), of.get("sigma", "1")
         return rf"{left} &\sim t_{{{nu}}}({location}, {scale})"
     distribution = NAMES.get(kind, rf"\operatorname{{{kind}}}")
-    return rf"{left} &\sim {distribution}({', '.join(given)})"
+    return rf"{left} &\sim {distribution}({', '.join(given or DEFAULTS[kind])})"
 
 
 def symbol(name: str, plates=()) -> str:
-    """A variable with what its name and its plates say below the line."""
+    """A variable with its subscripts: the rest of its name, and its plates."""
     first, *rest = name.split("_")
     if rest and (first in GREEK or len(first) == 1):
         below = [_letters(" ".join(rest))]
