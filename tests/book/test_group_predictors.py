@@ -228,12 +228,19 @@ def test_the_mistakes_cost_more_where_tau_is_larger(value):
     # "each of the choices costs something", and some choices gain with uranium
     assert value["pred-reuse-plain-low"] > 0 > value["pred-reuse-rich-low"]
     assert 0 < value["pred-reuse-rich-gains"] < 30
+    # A level brings another county's uranium: each choice costs more than a deviation
+    # does on average, and their mean more than any other mistake.
+    assert value["pred-level-rich-low"] > value["pred-lost-plain-reuse"]
+    others = [value[f"pred-lost-{key}-{way}"] for key in ("rich", "plain")
+              for way in ("forget", "reuse")]
+    assert value["pred-lost-rich-level"] > max(others)
+    assert value["pred-held-rich-level"] < value["pred-held-rich-forget"] - 5
     # A neighbour by uranium: "no cost can be shown"
     assert abs(value["pred-similar-plain"]) < value["pred-similar-plain-se"]
 
 
 def test_a_re_used_county_against_a_fit_without_the_new_one(value):
-    """One county's log density with another's effect, from draws of a whole fit."""
+    """One county's log density with another's deviation, or level: draws of a fit."""
     y, county, X = houses()
     names = np.array(sorted(set(county)))
     assert value["pred-others"] == len(names) - 1
@@ -244,11 +251,13 @@ def test_a_re_used_county_against_a_fit_without_the_new_one(value):
     beta = draw["beta"].transpose("sample", ...).to_numpy()
     effect = draw["a"].sel(group=old).to_numpy()
     sd = draw["sigma"].to_numpy() / rows.sum() ** 0.5
-    centre = beta @ X[rows, :3].mean(0) + effect
-    density = stats.norm.pdf(y[rows].mean(), centre, sd)
-    error = density.std() / density.mean() / len(density) ** 0.5
-    found = value["pred-first-reuses-second"]
-    assert found == pytest.approx(np.log(density.mean()), abs=4 * error)
+    here = X[rows, :3].mean(0)
+    level = np.array([1, here[1], X[county == old][0, 2]])
+    for key, x in (("reuses", here), ("level-of", level)):
+        density = stats.norm.pdf(y[rows].mean(), beta @ x + effect, sd)
+        error = density.std() / density.mean() / len(density) ** 0.5
+        found = value[f"pred-first-{key}-second"]
+        assert found == pytest.approx(np.log(density.mean()), abs=4 * error)
 
 
 def test_the_two_lines_of_draws(numbers, close):
