@@ -215,13 +215,14 @@ def test_vague_priors_by_adaptive_quadrature(value, numbers, sd, key):
         assert below(10**-29.5) > 0.5 > below(10**-30.5)
 
 
-def test_half_of_what_it_is(value):
+def test_half_of_what_it_is(value, numbers):
     deaths, n = hospitals()
     for more, sign in ((0, -1), (-1, 1)):
         changed = np.array([value["cnt-half-n"] + more, *n[1:]])
         mean = exact.beta_binomial(deaths, changed).mean("theta").to_numpy()[0]
         assert sign * (100 * mean - value["cnt-beta-a"] / 2) > 0
     assert value["cnt-half-n"] < value["cnt-half-fixed"]
+    assert numbers["cnt-half-mu"]["text"] == numbers["cnt-mu"]["text"]
 
 
 def test_pumps_are_the_published_ones(value):
@@ -281,13 +282,27 @@ def test_ignored_overdispersion_costs_what_the_variance_says(numbers, close):
 
 
 def test_the_interval_that_uses_the_scatter(numbers):
-    """Its errors grow with tau, and at the largest tau they fall with more pumps."""
+    """Its errors grow with tau; at the largest they are most with the fewest pumps.
+
+    Where five pumps have a mean count of one, it errs too rarely.
+    """
     value = {key: record["value"] for key, record in numbers.items()}
     assert 4 < value["cnt-scatter-small-low"] < value["cnt-scatter-small-high"] < 8
     assert value["cnt-scatter-small-high"] < value["cnt-scatter-1-high"]
-    assert value["cnt-scatter-1-high"] < value["cnt-scatter-normal-low"]
+    assert 9 < value["cnt-scatter-40"] < 11
+    assert value["cnt-scatter-few-high"] < 5
     assert value["cnt-scatter-normal-high"] < value["cnt-scatter-gamma-high"]
     assert value["cnt-scatter-fewer-pumps"] == 4
+
+
+def test_groups_without_an_event(value):
+    """Of repetitions with gamma effects, by drawing them."""
+    rng = np.random.default_rng(8)
+    a = 1 / np.expm1(1.5**2)
+    for key, mean, pumps_each in (("1", 1, 5), ("5", 5, 5), ("most", 1, 20)):
+        y = rng.poisson(mean * rng.gamma(a, 1 / a, (2, 40_000, pumps_each)))
+        share = 100 * np.mean((y.sum(axis=-1) == 0).any(axis=0))
+        assert value[f"cnt-scatter-empty-{key}"] == pytest.approx(share, abs=1)
 
 
 def test_herds_agree_with_lme4(numbers):
@@ -307,6 +322,7 @@ def test_herds_agree_with_lme4(numbers):
     assert value["cnt-row-p2-sd"] == pytest.approx(0.480, abs=0.05)
     assert value["cnt-rows-sd"] == pytest.approx(0.891, abs=0.1)
     assert 0.184 < value["cnt-row-tau"] < value["cnt-herd-tau"]
+    assert value["cnt-cbpp-rows"] == pytest.approx(value["cnt-cbpp-x2-new"], abs=0.5)
     assert value["cnt-cbpp-x2"] > 1.3 * value["cnt-cbpp-x2-new"]
     assert 2 < value["cnt-cbpp-p"] < 12
     assert value["cnt-row-below"] < 3
@@ -349,7 +365,28 @@ def test_rats_are_the_published_ones(numbers):
     for key, mean, sd in (("fixed", 0.223, 0.083), ("full", 0.211, 0.075)):
         assert value[f"cnt-rats-{key}"] == pytest.approx(mean, abs=6e-4)
         assert value[f"cnt-rats-{key}-sd"] == pytest.approx(sd, abs=6e-4)
-    assert value["cnt-rats-less-sd"] < value["cnt-rats-full-sd"]
+
+
+def test_why_the_prior_without_chance_is_narrow(value, numbers, close):
+    """Its kappa, much more than what the hierarchy does not know of mu and kappa."""
+    rats = datasets.load_rat_tumours()
+    y, n = rats["tumours"].to_numpy(), rats["rats"].to_numpy()
+    (x, a), (z, b) = (np.polynomial.legendre.leggauss(k) for k in (80, 80))
+    mu, w = 0.15 + 0.1 * x[:, None], 0.3 * (1 + z)
+    kappa = w**-2
+    log_p = sum(
+        stats.betabinom.logpmf(k, m, mu * kappa, (1 - mu) * kappa)
+        for k, m in zip(y, n)
+    )
+    mass = np.exp(log_p - log_p.max()) * a[:, None] * b
+    given = stats.beta(mu * kappa + y[-1], (1 - mu) * kappa + n[-1] - y[-1])
+    sd = np.sqrt(np.sum(mass * given.var()) / mass.sum())
+    close(numbers["cnt-rats-given-sd"], sd)
+    less, same, part, full = (
+        value[f"cnt-rats-{key}-sd"] for key in ("less", "same", "given", "full")
+    )
+    assert less < same < part < full
+    assert same - less > 3 * (full - part)
 
 
 def test_exercises(value):

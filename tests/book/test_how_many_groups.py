@@ -111,13 +111,16 @@ def test_the_planning_values(value):
 def test_grid_and_draws_agree_with_the_exact_posterior(numbers, close):
     assert numbers["groups-one-gap"]["value"] < 1e-6
     close(numbers["groups-one-draws"], numbers["groups-one-unknown"]["value"])
+    exact_mean = numbers["groups-one-unknown"]["value"]
+    assert numbers["groups-one-grid"]["value"] == pytest.approx(exact_mean, abs=2e-4)
 
 
-@pytest.mark.parametrize("J,name", [
-    (4, "mu"), (200, "mu"), (4, "theta"), (200, "theta"), (2, "tau"), (20, "tau"),
-    (40, "tau"), (50, "tau"),
-])
-def test_expected_sds(J, name, numbers, close, rho):
+DESIGNS = [(4, "mu"), (200, "mu"), (4, "theta"), (200, "theta"), (2, "tau"),
+           (20, "tau"), (40, "tau"), (50, "tau"), (200, "tau")]
+
+
+@pytest.mark.parametrize("J,name", DESIGNS)
+def test_expected_sds_if_sigma_were_known(J, name, numbers, close, rho):
     n = 200 // J
     noise = (1 - rho) / n
 
@@ -139,7 +142,71 @@ def test_expected_sds(J, name, numbers, close, rho):
             + (noise / (t**2 + noise) - B) ** 2 * S / J
         ) ** 0.5
 
-    close(numbers[f"groups-sd-{name}-{J}"], over_scatter(sd, J - 1), rounding=5e-4)
+    close(numbers[f"groups-sd-known-{name}-{J}"], over_scatter(sd, J - 1),
+          rounding=5e-4)
+
+
+def study_with_unknown_sigma(S, W, J, n):
+    """Posterior sds of mu, a theta and tau, by the rule of Gauss and Legendre."""
+    (x, a), (z, b) = (np.polynomial.legendre.leggauss(k) for k in (90, 140))
+    t, s = 1.5 * (1 + x)[:, None], 1 + z
+    noise = s**2 / n
+    v = t**2 + noise
+    log_p = (-2 * t**2 - s**2 / 8 - (J - 1) / 2 * np.log(v) - S / (2 * v)
+             - J * (n - 1) * np.log(s) - W / (2 * s**2))
+    p = np.exp(log_p - log_p.max()) * a[:, None] * b
+    p /= p.sum()
+    B = noise / v
+    of_theta = (np.sum(p * ((1 - B) * noise + B**2 * v / J))
+                + np.sum(p * (B - np.sum(p * B)) ** 2) * S / J)
+    first = np.sum(p * t)
+    of_tau = np.sum(p * (t - first) ** 2)
+    return np.sqrt([np.sum(p * v) / J, of_theta, of_tau])
+
+
+@pytest.mark.parametrize("J", [2, 4, 20, 40, 50, 200])
+def test_expected_sds(J, numbers, close, rho):
+    n = 200 // J
+    scatter = rho + (1 - rho) / n
+
+    def given(x):
+        def sds(w):
+            return study_with_unknown_sigma(scatter * x, (1 - rho) * w, J, n)
+
+        return over_scatter(sds, J * (n - 1), 6) if n > 1 else sds(0.0)
+
+    found = dict(zip(("mu", "theta", "tau"), over_scatter(given, J - 1)))
+    for name, sd in found.items():
+        if (J, name) in DESIGNS:
+            close(numbers[f"groups-sd-{name}-{J}"], sd, rounding=1e-3)
+
+
+def test_one_study_of_the_exact_posterior_of_pupils():
+    """The formula for a theta, on scores: the mean variance over the schools."""
+    rng = np.random.default_rng(4)
+    J, n = 12, 5
+    y = rng.normal(0, 0.4, (J, 1)) + rng.normal(0, 0.9, (J, n))
+    school = np.repeat(np.arange(J), n)
+    fit = exact.varying_intercepts(
+        y.ravel(), school, tau_prior=stats.halfnorm(scale=0.5),
+        sigma_prior=stats.halfnorm(scale=2), beta_prior=stats.norm(0, 100))
+    S, W = J * y.mean(1).var(), n * y.var(1).sum()
+    of_mu, of_theta, of_tau = study_with_unknown_sigma(S, W, J, n)
+    assert float(fit.sd("tau")) == pytest.approx(of_tau, rel=1e-3)
+    assert float(fit.sd("beta").squeeze()) == pytest.approx(of_mu, rel=1e-3)
+    draws = fit.sample(40_000, rng)
+    level = draws["beta"].to_numpy().ravel()[:, None] + draws["a"].to_numpy()
+    assert level.shape == (40_000, J)
+    assert np.sqrt(level.var(axis=0).mean()) == pytest.approx(of_theta, rel=0.01)
+
+
+def test_one_pupil_for_each_school_says_nothing_of_tau(value):
+    """Its sd is nearly that of the prior; with sigma known it would be far below."""
+    prior = stats.halfnorm(scale=0.5).std()
+    assert value["groups-prior-sd"] == pytest.approx(prior)
+    assert value["groups-sd-tau-200"] == pytest.approx(prior, rel=0.03)
+    assert value["groups-sd-known-tau-200"] < prior / 2
+    assert value["groups-known-gap"] <= 0.005
 
 
 @pytest.mark.parametrize("J,n", NAMES.items())
@@ -334,6 +401,13 @@ def test_the_best_split(value, rho):
     for J, N in ((4, 360), (20, 200)):
         expected = power_of_t(N - J - 1, EFFECT, np.sqrt(4 * (1 - rho) / N))
         assert value[f"groups-split-{J}"] == pytest.approx(expected, abs=1e-3)
+    # Two pupils and fifty in a school: equally precise for the money.
+    c = value["groups-turn"]
+    two, fifty, best = (
+        (c + n) * (rho + (1 - rho) / n) for n in (2, 50, value["groups-turn-n"])
+    )
+    assert two == pytest.approx(fifty)
+    assert value["groups-turn-above"] == pytest.approx(100 * ((two / best) ** 0.5 - 1))
     assert value["groups-best-05"] == pytest.approx(np.sqrt(20 * 19))
     assert value["groups-best-50"] == pytest.approx(np.sqrt(20))
     assert value["groups-normal-cut"] == pytest.approx(200 * stats.t.sf(1.96, 2))
