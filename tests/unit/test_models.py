@@ -285,6 +285,11 @@ def written(body: str) -> str:
             r"z_{\text{plate}} &\sim \operatorname{ZeroSumNormal}(1)",
         ),
         (
+            'pm.Normal("level", mu + a[home], tau_b, dims="cask")',
+            r"\text{level}_{\text{cask}} &\sim "
+            r"\mathrm{N}(\mu + a_{\text{home}[\text{cask}]}, \tau_{b})",
+        ),
+        (
             'eta = a[plate] + b\npm.Poisson("y", pm.math.exp(eta))',
             r"y &\sim \operatorname{Poisson}(\exp(\eta_{i}))",
         ),

@@ -50,6 +50,8 @@ def notation(model: ast.With, variables=(), indexes=()) -> str:
         if one["kind"] in ("observed", "data")
         and all(dim is None for dim, _ in one["plate"])
     }
+    observed = [one["plate"] for one in variables if one["kind"] == "observed"]
+    row = _index(observed[0][0][0] if observed and len(observed[0]) == 1 else None)
     for statement in model.body:
         value = getattr(statement, "value", None)
         if not isinstance(statement, (ast.Assign, ast.Expr)) or value is None:
@@ -60,7 +62,8 @@ def notation(model: ast.With, variables=(), indexes=()) -> str:
                 right = expression(value, plates)
                 plates.pop(target, None)
                 if f"[{_index(None)}]" in right:  # one value for each observation
-                    plates[target] = [_index(None)]
+                    right = right.replace(f"[{_index(None)}]", f"[{row}]")
+                    plates[target] = [row]
                 lines.append(rf"{symbol(target, plates)} &= {right}")
             continue
         name, dims = named(value), _keyword(value, "dims")
@@ -124,6 +127,9 @@ def _line(name: str, call: ast.Call, plates) -> str:
         for k in call.keywords
         if k.arg not in ("dims", "observed", "shape", "total_size")
     ]
+    # A table of groups has an entry for each member of the variable's own plate.
+    own = plates[name][0] if len(plates.get(name, ())) == 1 else _index(None)
+    given = [one.replace(f"[{_index(None)}]", f"[{own}]") for one in given]
     if kind in ("Deterministic", "Data", "MutableData", "ConstantData"):
         return rf"{left} &= {given[0]}"
     if kind == "Potential":
