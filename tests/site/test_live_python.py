@@ -196,6 +196,33 @@ def test_all_draws_agree_with_the_exact_posterior(visit):
         assert abs(row["sd"] - sd) <= 4 * row["mcse_sd"]
 
 
+LONG_INTEGERS = """
+import numpy as np
+from pooling import exact, simulate
+from scipy import stats
+
+size = np.array([12, 3, 7, 9], dtype="int64")
+studies = simulate.clustered(
+    4, size, effect=1, treated=np.array([1, 0, 1, 0], dtype="int64") == 1,
+    tau=1, sigma=1, replications=3, rng=np.random.default_rng(1),
+)
+school = studies["student_school"].to_numpy().astype("int64")
+half = stats.halfnorm()
+exact.varying_intercepts(
+    studies["y"].to_numpy()[0], school, tau_prior=half, sigma_prior=half
+).mean("a")
+count = np.array([1, 0, 4, 2], dtype="int64")
+exact.beta_binomial(count, size).mean("theta")
+exact.gamma_poisson(count, size).mean("theta");
+"""
+
+
+def test_integers_of_64_bits_are_taken_where_a_pointer_has_32(visit):
+    page = visit(EIGHT)
+    (result,) = page.evaluate(live_site.RUN, {"cells": [LONG_INTEGERS]})["results"]
+    assert not result["error"], result["error"]["traceback"]
+
+
 def test_values_are_shown_as_a_notebook_shows_them(visit):
     page = visit(EIGHT)
     cells = [
