@@ -213,7 +213,9 @@ exact.varying_intercepts(
 ).mean("a")
 count = np.array([1, 0, 4, 2], dtype="int64")
 exact.beta_binomial(count, size).mean("theta")
-exact.gamma_poisson(count, size).mean("theta");
+exact.gamma_poisson(
+    count, size, alpha_prior=stats.expon(), beta_prior=stats.gamma(2, scale=0.5)
+).mean("theta")
 """
 
 
