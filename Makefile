@@ -50,10 +50,10 @@ pyodide: .venv/installed
 	$(BIN)/python book/_sphinx/live/pyodide_lock.py fetch $(PYODIDE)
 
 soak: .venv/test-installed
-	$(BIN)/python tests/soak.py
+	$(BIN)/python tools/soak.py
 
 bench: .venv/test-installed
-	$(BIN)/python tests/bench.py
+	$(BIN)/python tools/bench.py
 
 .venv/python:
 	@python=$$(.ci/find-python .venv/tools) && echo "Using $$python" && \

@@ -1,7 +1,7 @@
 """Time the book's build, and say where the time goes.
 
     make bench                      the build, and exact posteriors of many groups
-    python tests/bench.py --compare and chapters one after another, for comparison
+    python tools/bench.py --compare and chapters one after another, for comparison
 
 Works on a copy of the checkout in a temporary folder, with every cache empty: the
 book that you have built stays as it is. Run it on a machine that does nothing else.
