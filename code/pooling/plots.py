@@ -14,6 +14,7 @@ import io
 from matplotlib import ticker
 import matplotlib.pyplot as plt
 import numpy as np
+from scipy.optimize import isotonic_regression
 
 from pooling._palette import PALETTE
 
@@ -705,7 +706,7 @@ def spread_labels(position, gap):
     """Move positions apart until neighbours are `gap` from each other.
 
     The order stays, and the sum of squared moves is the least that will do:
-    least-squares isotonic regression by pooling adjacent violators.
+    least-squares isotonic regression.
 
     Parameters
     ----------
@@ -730,14 +731,8 @@ def spread_labels(position, gap):
         raise ValueError(f"gap must be zero or more, but is {gap}")
     order = np.argsort(position, kind="stable")
     steps = gap * np.arange(position.size)
-    blocks = []  # [mean, count], means increasing
-    for value in position[order] - steps:
-        blocks.append([value, 1])
-        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
-            (a, m), (b, n) = blocks[-2:]
-            blocks[-2:] = [[(a * m + b * n) / (m + n), m + n]]
     placed = np.empty_like(position)
-    placed[order] = np.concatenate([np.full(n, mean) for mean, n in blocks]) + steps
+    placed[order] = isotonic_regression(position[order] - steps).x + steps
     return placed
 
 

@@ -136,35 +136,6 @@ class Conjugate(Posterior):
         masses = sum(prior.log_mass(1.0) for prior in self._model.priors)
         return float(self._outer.log_totals[0, 0] - masses)
 
-    def given_hyperparameters(self, alpha, beta):
-        """Means and sds of theta where both hyperparameters are known.
-
-        Parameters
-        ----------
-        alpha, beta : float, above zero
-
-        Returns
-        -------
-        xarray.Dataset
-            ``theta_mean`` and ``theta_sd``.
-
-        Raises
-        ------
-        ValueError
-            If a hyperparameter is not one number above zero.
-        """
-        for name, value in (("alpha", alpha), ("beta", beta)):
-            value = _check.positive_array(name, value)
-            if value.ndim:
-                raise ValueError(
-                    f"{name} must be one number, not of shape {value.shape}"
-                )
-        kernel, dims = self._model.kernel, self.dims["theta"]
-        a, b = kernel.given(alpha, beta, self._model.y, self._model.size)
-        found = {"theta_mean": kernel.mean(a, b)}
-        found["theta_sd"] = np.sqrt(kernel.variance(a, b))
-        return xr.Dataset({name: (dims, v) for name, v in found.items()}, self.coords)
-
     def sample(self, draws, rng):
         draws, rng = _check.whole_number("draws", draws), _check.generator("rng", rng)
         model, q = self._model, rng.random((2, draws))
