@@ -16,6 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.optimize import isotonic_regression
 
+from pooling import _check
 from pooling._palette import PALETTE
 
 __all__ = [
@@ -95,12 +96,12 @@ def shrinkage(
     ValueError
         If lengths differ or a value is not finite.
     """
-    raw = _floats("raw", raw)
-    pooled = _floats("pooled", pooled, like=("raw", raw))
+    raw = _check.array_of("raw", raw)
+    pooled = _check.array_of("pooled", pooled, like=("raw", raw))
     labels = _strings("labels", labels, raw.size)
     names = _strings("names", names, 2) or [NAMES["none"], NAMES["partial"]]
     if centre is not None:
-        centre = _number("centre", centre)
+        centre = _check.number("centre", centre)
     if sort:
         order = np.argsort(-raw, kind="stable")
         raw, pooled = raw[order], pooled[order]
@@ -184,18 +185,15 @@ def estimate_against_size(
         If lengths differ, a size is not positive, an se is negative, a value is
         not finite, or `color` is not one of the book's.
     """
-    n = _floats("n", n)
-    if not (n > 0).all():
-        raise ValueError(f"n must be positive, but its least is {n.min()}")
-    estimate = _floats("estimate", estimate, like=("n", n))
+    n = _check.array_of("n", _check.positive_array("n", n))
+    estimate = _check.array_of("estimate", estimate, like=("n", n))
     kind = _kind(color)
     if se is not None:
-        se = _floats("se", se, like=("n", n))
-        if (se < 0).any():
-            raise ValueError(f"se must be zero or more, but its least is {se.min()}")
+        se = _check.non_negative_array("se", se)
+        _check.same_shape("se", se, "n", n)
     if reference is not None:
-        reference = _number("reference", reference)
-    x = n * np.exp(_number("dodge", dodge) * _within_ties(n))
+        reference = _check.number("reference", reference)
+    x = n * np.exp(_check.number("dodge", dodge) * _within_ties(n))
     ax = _axes(ax)
     if se is not None:
         ax.vlines(
@@ -251,7 +249,7 @@ def forest(estimates, labels, *, reference=None, names=None, ax=None):
     """
     labels = _strings("labels", labels)
     if not estimates:
-        raise ValueError("estimates must hold at least one kind, but is empty")
+        raise ValueError("estimates must hold at least one kind, not none")
     rows = len(labels)
     parts = {}
     for key, value in estimates.items():
@@ -263,14 +261,14 @@ def forest(estimates, labels, *, reference=None, names=None, ax=None):
                 f"estimates[{key!r}] must be three arrays (mean, low, high)"
             ) from None
         mean, low, high = (
-            _floats(f"estimates[{key!r}]", part, size=rows)
+            _check.array_of(f"estimates[{key!r}]", part, size=rows)
             for part in (mean, low, high)
         )
         if not ((low <= mean) & (mean <= high)).all():
             raise ValueError(f"estimates[{key!r}] must have low <= mean <= high")
         parts[kind] = mean, low, high
     if reference is not None:
-        reference = _number("reference", reference)
+        reference = _check.number("reference", reference)
     called = NAMES | (names or {})
     ax = _axes(ax, height=_tall(rows, max(_ROW, 0.19 * len(parts))))
 
@@ -320,23 +318,20 @@ def funnel(x, log_tau, *, divergent=None, most=None, ax=None):
     ValueError
         If shapes differ, a value is not finite, or `most` is not positive.
     """
-    x = _floats("x", x, ndim=None)
-    log_tau = _floats("log_tau", log_tau, like=("x", x), ndim=None)
+    x = _check.array_of("x", x, ndim=None)
+    log_tau = _check.array_of("log_tau", log_tau, like=("x", x), ndim=None)
     if divergent is None:
         divergent = np.zeros(x.shape, bool)
     divergent = np.asarray(divergent)
-    if divergent.shape != x.shape:
-        raise ValueError(
-            f"divergent has shape {divergent.shape}, but x has {x.shape}"
-        )
+    _check.same_shape("divergent", divergent, "x", x)
     if divergent.dtype.kind not in "biu":
-        raise ValueError(f"divergent must be true or false, but is {divergent.dtype}")
+        raise ValueError(f"divergent must be true or false, not {divergent.dtype}")
     divergent = divergent.astype(bool).ravel()
     x, log_tau = x.ravel(), log_tau.ravel()
     sound = np.flatnonzero(~divergent)
     if most is not None:
         if most < 1:
-            raise ValueError(f"most must be at least 1, but is {most}")
+            raise ValueError(f"most must be at least 1, not {most}")
         if sound.size > most:
             sound = sound[np.linspace(0, sound.size - 1, int(most)).round().astype(int)]
     ax = _axes(ax)
@@ -393,21 +388,19 @@ def ridges(tau, mean, sd=None, labels=None, *, color="partial", ax=None):
     ValueError
         If shapes do not fit, tau does not increase, or a value is not finite.
     """
-    tau = _floats("tau", tau)
-    if tau.size < 2 or (np.diff(tau) <= 0).any():
-        raise ValueError("tau must hold at least two values that increase")
-    mean = _floats("mean", mean, ndim=2)
+    tau = _check.array_of("tau", tau)
+    _check.increasing("tau", tau)
+    mean = _check.array_of("mean", mean, ndim=2)
     if len(mean) != tau.size:
         raise ValueError(
             f"mean must have one row for each of the {tau.size} tau, "
-            f"but has shape {mean.shape}"
+            f"not shape {mean.shape}"
         )
     labels = _strings("labels", labels, mean.shape[1])
     kind = _kind(color)
     if sd is not None:
-        sd = _floats("sd", sd, like=("mean", mean), ndim=2)
-        if (sd < 0).any():
-            raise ValueError(f"sd must be zero or more, but its least is {sd.min()}")
+        sd = _check.non_negative_array("sd", sd)
+        _check.same_shape("sd", sd, "mean", mean)
     ax = _axes(ax)
     if sd is not None:
         for m, s in zip(mean.T, sd.T, strict=True):
@@ -454,19 +447,17 @@ def density(
         If lengths differ, the grid does not increase, a density is negative or
         not finite, or the interval lies outside the grid or back to front.
     """
-    grid = _floats("grid", grid)
-    pdf = _floats("pdf", pdf, like=("grid", grid))
-    if grid.size < 2 or (np.diff(grid) <= 0).any():
-        raise ValueError("grid must hold at least two values that increase")
-    if (pdf < 0).any():
-        raise ValueError(f"pdf must be zero or more, but its least is {pdf.min()}")
+    grid = _check.array_of("grid", grid)
+    _check.increasing("grid", grid)
+    pdf = _check.non_negative_array("pdf", pdf)
+    _check.same_shape("pdf", pdf, "grid", grid)
     kind = _kind(color)
     if interval is not None:
-        low, high = _floats("interval", interval, size=2)
+        low, high = _check.array_of("interval", interval, size=2)
         if not grid[0] <= low < high <= grid[-1]:
             raise ValueError(
                 f"interval must increase within the grid's {grid[0]:g} to "
-                f"{grid[-1]:g}, but is {low:g} to {high:g}"
+                f"{grid[-1]:g}, not from {low:g} to {high:g}"
             )
     ax = _axes(ax)
     ax.fill_between(grid, pdf, color=COLORS[kind], alpha=0.12, linewidth=0)
@@ -514,12 +505,12 @@ def intervals(estimate, low, high, truth, *, color="data", ax=None):
     ValueError
         If lengths differ, a value is not finite, or an interval is back to front.
     """
-    estimate = _floats("estimate", estimate)
-    low = _floats("low", low, like=("estimate", estimate))
-    high = _floats("high", high, like=("estimate", estimate))
+    estimate = _check.array_of("estimate", estimate)
+    low = _check.array_of("low", low, like=("estimate", estimate))
+    high = _check.array_of("high", high, like=("estimate", estimate))
     if (low > high).any():
         raise ValueError("low must not be above high")
-    truth = _number("truth", truth)
+    truth = _check.number("truth", truth)
     kind = _kind(color)
     ax = _axes(ax)
     row = np.arange(estimate.size)
@@ -567,12 +558,12 @@ def trace(draws, *, bad=(), label=True, ax=None):
         If `draws` has not two axes, a value is not finite, or a chain named in
         `bad` is not there.
     """
-    draws = _floats("draws", draws, ndim=2)
+    draws = _check.array_of("draws", draws, ndim=2)
     chains, length = draws.shape
     bad = set(np.atleast_1d(np.asarray(bad, dtype=int)).tolist())
     if not bad <= set(range(chains)):
         raise ValueError(
-            f"bad must name chains from 0 to {chains - 1}, but is {sorted(bad)}"
+            f"bad must name chains from 0 to {chains - 1}, not {sorted(bad)}"
         )
     ax = _axes(ax)
     shades = np.linspace(0.35, 0.9, chains)
@@ -621,10 +612,10 @@ def label_line(line, text=None, *, x=None, dx=5, dy=0):
     xs, ys = _line_points(line)
     if x is None:
         x = xs[-1]
-    x = _number("x", x)
+    x = _check.number("x", x)
     if not xs[0] <= x <= xs[-1]:
         raise ValueError(
-            f"x must lie on the line, from {xs[0]:g} to {xs[-1]:g}, but is {x:g}"
+            f"x must lie on the line, from {xs[0]:g} to {xs[-1]:g}, not at {x:g}"
         )
     text = line.get_label() if text is None else text
     return _write(
@@ -665,7 +656,7 @@ def label_lines(lines, texts=None, *, dx=6):
     """
     lines = list(lines)
     if not lines:
-        raise ValueError("lines must hold at least one line, but is empty")
+        raise ValueError("lines must hold at least one line, not none")
     texts = _strings("texts", texts, len(lines)) or [line.get_label() for line in lines]
     ax = lines[0].axes
     ends = np.array([[part[-1] for part in _line_points(line)] for line in lines])
@@ -725,10 +716,8 @@ def spread_labels(position, gap):
     ValueError
         If a value is not finite or `gap` is negative.
     """
-    position = _floats("position", position)
-    gap = _number("gap", gap)
-    if gap < 0:
-        raise ValueError(f"gap must be zero or more, but is {gap}")
+    position = _check.array_of("position", position)
+    gap = _check.non_negative_number("gap", gap)
     order = np.argsort(position, kind="stable")
     steps = gap * np.arange(position.size)
     placed = np.empty_like(position)
@@ -858,45 +847,17 @@ def _kind(color):
     for kind, value in COLORS.items():
         if value == color:
             return kind
-    raise ValueError(f"color must be one of {', '.join(COLORS)}, but is {color!r}")
-
-
-def _floats(name, value, *, like=None, size=None, ndim=1):
-    try:
-        array = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be numbers, but is {value!r}") from None
-    if like is not None and array.shape != like[1].shape:
-        raise ValueError(
-            f"{name} has shape {array.shape}, but {like[0]} has {like[1].shape}"
-        )
-    if ndim is not None and array.ndim != ndim:
-        raise ValueError(
-            f"{name} must have {ndim} {'axis' if ndim == 1 else 'axes'}, "
-            f"but has shape {array.shape}"
-        )
-    if size is not None and array.size != size:
-        raise ValueError(f"{name} must have length {size}, but has {array.size}")
-    if array.size == 0:
-        raise ValueError(f"{name} must hold at least one number, but is empty")
-    if not np.isfinite(array).all():
-        bad = array[~np.isfinite(array)].flat[0]
-        raise ValueError(f"{name} must be finite, but holds {bad}")
-    return array
-
-
-def _number(name, value):
-    return float(_floats(name, value, ndim=0))
+    raise ValueError(f"color must be one of {', '.join(COLORS)}, not {color!r}")
 
 
 def _strings(name, value, size=None):
     if value is None:
         return None
     if isinstance(value, str):
-        raise ValueError(f"{name} must be a list of strings, but is {value!r}")
+        raise ValueError(f"{name} must be a list of strings, not {value!r}")
     strings = [str(item) for item in value]
     if not strings:
-        raise ValueError(f"{name} must hold at least one string, but is empty")
+        raise ValueError(f"{name} must hold at least one string, not none")
     if size is not None and len(strings) != size:
-        raise ValueError(f"{name} must have length {size}, but has {len(strings)}")
+        raise ValueError(f"{name} must have length {size}, not {len(strings)}")
     return strings

@@ -11,6 +11,8 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 import pytest
 
+import pooling
+
 ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 PROJECT = tomllib.loads(PYPROJECT)["project"]
@@ -170,6 +172,11 @@ def test_the_wheel_says_what_it_needs(wheel):
         metadata = archive.read(name).decode()
     assert re.search(r"^Requires-Python: .*>=3\.12", metadata, re.M)
     assert "License-Expression: MIT" in metadata
+
+
+def test_the_module_says_its_version():
+    assert pooling.__version__ == PROJECT["version"]
+    assert "__version__" in dir(pooling)
 
 
 def test_the_module_works_from_the_wheel(wheel, tmp_path):

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from pooling.exact import _check, _groups, _nested, _quadrature
+from pooling import _check
+from pooling.exact import _groups, _nested, _quadrature
 from pooling.exact._interpolation import Interpolation, nodes_needed
 from pooling.exact._priors import Tail, scale_moments
 from pooling.exact._theta import CountPrediction, Lines, Mixture, Theta, ThetaPrediction

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import special
 
-from pooling.exact import _check
+from pooling import _check
 from pooling.exact._conjugate import (
     Conjugate,
     Model,

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from pooling.exact import _check, _groups, _mixtures, _quadrature
+from pooling import _check
+from pooling.exact import _groups, _mixtures, _quadrature
 from pooling.exact._interpolation import Interpolation, nodes_needed
 from pooling.exact._priors import ScalePrior, normal_prior
 from pooling.exact.posterior import (

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special, stats
 
-from pooling.exact import _check, _nested, _quadrature
+from pooling import _check
+from pooling.exact import _nested, _quadrature
 
 # Beyond these limits of log(tau / unit) nothing is looked at; squares of the
 # exponentials are still ordinary floating-point numbers.

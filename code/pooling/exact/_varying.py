@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from pooling.exact import _check, _groups, _mixtures, _nested, _quadrature
+from pooling import _check
+from pooling.exact import _groups, _mixtures, _nested, _quadrature
 from pooling.exact._priors import ScalePrior, Tail, frozen_norm, scale_moments
 from pooling.exact.posterior import Posterior, group_dimension
 

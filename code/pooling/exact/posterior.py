@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from pooling.exact import _check
+from pooling import _check
 
 
 class Posterior(ABC):
