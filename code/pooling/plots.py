@@ -9,11 +9,19 @@ a dark value from `PALETTE`; a gradation is therefore always one of these colour
 with some transparency, never a colour map.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
 import io
 
 from matplotlib import ticker
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 import matplotlib.pyplot as plt
+from matplotlib.text import Annotation
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import isotonic_regression
 
 from pooling import _check
@@ -68,8 +76,15 @@ _ROW = 0.3  # inches a group needs beside its label
 
 
 def shrinkage(
-    raw, pooled, *, centre=None, labels=None, names=None, sort=False, ax=None
-):
+    raw: ArrayLike,
+    pooled: ArrayLike,
+    *,
+    centre: float | None = None,
+    labels: Iterable[str] | None = None,
+    names: Iterable[str] | None = None,
+    sort: bool = False,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw an arrow from each group's raw estimate to its pooled one.
 
     Parameters
@@ -140,17 +155,17 @@ def shrinkage(
 
 
 def estimate_against_size(
-    n,
-    estimate,
-    se=None,
+    n: ArrayLike,
+    estimate: ArrayLike,
+    se: ArrayLike | None = None,
     *,
-    color="none",
-    reference=None,
-    reference_label="complete\npooling",
-    label=None,
-    dodge=0.02,
-    ax=None,
-):
+    color: str = "none",
+    reference: float | None = None,
+    reference_label: str = "complete\npooling",
+    label: str | None = None,
+    dodge: float = 0.02,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw each group's estimate, give or take one standard error, against its size.
 
     Parameters
@@ -220,7 +235,14 @@ def estimate_against_size(
     return ax
 
 
-def forest(estimates, labels, *, reference=None, names=None, ax=None):
+def forest(
+    estimates: Mapping[str, Sequence[ArrayLike]],
+    labels: Iterable[str],
+    *,
+    reference: float | None = None,
+    names: dict[str, str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw the intervals of every group, one kind of pooling beside the other.
 
     Parameters
@@ -292,7 +314,14 @@ def forest(estimates, labels, *, reference=None, names=None, ax=None):
     return ax
 
 
-def funnel(x, log_tau, *, divergent=None, most=None, ax=None):
+def funnel(
+    x: ArrayLike,
+    log_tau: ArrayLike,
+    *,
+    divergent: ArrayLike | None = None,
+    most: int | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Scatter draws of a group's effect against log tau, divergences marked.
 
     Parameters
@@ -361,7 +390,15 @@ def funnel(x, log_tau, *, divergent=None, most=None, ax=None):
     return ax
 
 
-def ridges(tau, mean, sd=None, labels=None, *, color="partial", ax=None):
+def ridges(
+    tau: ArrayLike,
+    mean: ArrayLike,
+    sd: ArrayLike | None = None,
+    labels: Iterable[str] | None = None,
+    *,
+    color: str = "partial",
+    ax: Axes | None = None,
+) -> Axes:
     """Draw conditional means of the groups against tau, named at the right edge.
 
     Parameters
@@ -416,8 +453,15 @@ def ridges(tau, mean, sd=None, labels=None, *, color="partial", ax=None):
 
 
 def density(
-    grid, pdf, *, color="exact", label=None, interval=None, linestyle="-", ax=None
-):
+    grid: ArrayLike,
+    pdf: ArrayLike,
+    *,
+    color: str = "exact",
+    label: str | None = None,
+    interval: ArrayLike | None = None,
+    linestyle: str = "-",
+    ax: Axes | None = None,
+) -> Axes:
     """Draw a density as a filled curve, a stretch of it shaded more darkly.
 
     Parameters
@@ -481,7 +525,15 @@ def density(
     return ax
 
 
-def intervals(estimate, low, high, truth, *, color="data", ax=None):
+def intervals(
+    estimate: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    truth: float,
+    *,
+    color: str = "data",
+    ax: Axes | None = None,
+) -> Axes:
     """Stack intervals from replicated experiments, those that miss marked.
 
     Parameters
@@ -534,7 +586,13 @@ def intervals(estimate, low, high, truth, *, color="data", ax=None):
     return ax
 
 
-def trace(draws, *, bad=(), label=True, ax=None):
+def trace(
+    draws: ArrayLike,
+    *,
+    bad: ArrayLike = (),
+    label: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw each chain's values in the order they came.
 
     Parameters
@@ -586,7 +644,14 @@ def trace(draws, *, bad=(), label=True, ax=None):
     return ax
 
 
-def label_line(line, text=None, *, x=None, dx=5, dy=0):
+def label_line(
+    line: Line2D,
+    text: str | None = None,
+    *,
+    x: float | None = None,
+    dx: float = 5,
+    dy: float = 0,
+) -> Annotation:
     """Write a line's name beside it, in its colour.
 
     Parameters
@@ -630,7 +695,9 @@ def label_line(line, text=None, *, x=None, dx=5, dy=0):
     )
 
 
-def label_lines(lines, texts=None, *, dx=6):
+def label_lines(
+    lines: Sequence[Line2D], texts: Iterable[str] | None = None, *, dx: float = 6
+) -> list[Annotation]:
     """Write lines' names at their right ends, set apart where they would touch.
 
     Call it last: it places the words for the limits that the Axes has now.
@@ -693,7 +760,7 @@ def label_lines(lines, texts=None, *, dx=6):
     return notes
 
 
-def spread_labels(position, gap):
+def spread_labels(position: ArrayLike, gap: float) -> np.ndarray:
     """Move positions apart until neighbours are `gap` from each other.
 
     The order stays, and the sum of squared moves is the least that will do:
@@ -725,7 +792,7 @@ def spread_labels(position, gap):
     return placed
 
 
-def svg(figure):
+def svg(figure: Figure) -> str:
     """Write a figure as SVG that is light on a light page and dark on a dark one.
 
     Each colour of `PALETTE` becomes a CSS variable, whose dark value applies where

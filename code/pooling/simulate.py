@@ -4,9 +4,12 @@ Everything is vectorised over replications and takes a `numpy.random.Generator`,
 so that a chapter's one `rng` decides every number in it.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 import xarray as xr
 
@@ -23,7 +26,14 @@ class Coverage(NamedTuple):
     mcse: float | np.ndarray
 
 
-def normal_hierarchy(mu, tau, sigma, *, replications, rng):
+def normal_hierarchy(
+    mu: float,
+    tau: float,
+    sigma: ArrayLike,
+    *,
+    replications: int,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
     r"""Draw groups and their estimates from the normal hierarchy.
 
     .. math:: \theta_j \sim N(\mu, \tau), \qquad y_j \sim N(\theta_j, \sigma_j),
@@ -65,17 +75,17 @@ def normal_hierarchy(mu, tau, sigma, *, replications, rng):
 
 
 def clustered(
-    schools,
-    students_per_school,
+    schools: int,
+    students_per_school: ArrayLike,
     *,
-    intercept=0.0,
-    effect=0.0,
-    tau,
-    sigma,
-    treated=0.5,
-    replications,
-    rng,
-):
+    intercept: float = 0.0,
+    effect: float = 0.0,
+    tau: float,
+    sigma: float,
+    treated: ArrayLike = 0.5,
+    replications: int,
+    rng: np.random.Generator,
+) -> xr.Dataset:
     r"""Draw students in schools, with an effect that whole schools share.
 
     Student `i` of school `j` scores
@@ -164,7 +174,7 @@ def clustered(
     )
 
 
-def difference(y, treated):
+def difference(y: ArrayLike, treated: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Regress `y` on a yes-or-no covariate by ordinary least squares.
 
     The slope is the difference of the two means, and its standard error the
@@ -201,7 +211,14 @@ def difference(y, treated):
     return mean1 - mean0, np.sqrt(rss / (n - 2) * (1 / n1 + 1 / n0))
 
 
-def coverage(estimate, se, truth, level=0.95, *, df=None):
+def coverage(
+    estimate: ArrayLike,
+    se: ArrayLike,
+    truth: ArrayLike,
+    level: float = 0.95,
+    *,
+    df: float | None = None,
+) -> Coverage:
     """Count how often ``estimate ± z · se`` holds the truth.
 
     Parameters

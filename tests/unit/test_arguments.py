@@ -1,10 +1,13 @@
 """Every part of the module refuses the same arguments, and in the same words."""
 
+import inspect
+from typing import get_type_hints
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from pooling import exact, plots, simulate
+from pooling import datasets, exact, plots, simulate
 
 PRIOR = stats.halfnorm(scale=1)
 #: A function of an array that must be numbers, by the name of that argument.
@@ -66,3 +69,28 @@ def test_what_is_no_number_is_refused(name, function, bad):
 def test_several_numbers_are_not_one(name, function):
     with pytest.raises(ValueError, match=rf"^{name} must be one number, not of shape"):
         function([0.5, 0.6])
+
+
+def public_functions():
+    """Functions, and methods of classes, by name."""
+    for module in (datasets, exact, plots, simulate):
+        for name in module.__all__:
+            part = getattr(module, name)
+            if inspect.isfunction(part):
+                yield f"{module.__name__}.{name}", part
+            elif inspect.isclass(part) and part.__module__.startswith("pooling.exact"):
+                for of, method in inspect.getmembers(part, inspect.isfunction):
+                    if not of.startswith("_"):
+                        yield f"{name}.{of}", method
+
+
+EVERY = list(public_functions())
+
+
+@pytest.mark.parametrize(
+    "function", [function for _, function in EVERY], ids=[name for name, _ in EVERY]
+)
+def test_every_argument_and_result_has_a_type(function):
+    """And every type can be found by who asks for it, such as an editor."""
+    said = {*get_type_hints(function), "self"}
+    assert {*inspect.signature(function).parameters, "return"} <= said

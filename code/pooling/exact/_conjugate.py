@@ -7,6 +7,8 @@ coordinates that suit the question: the distribution of a scalar quantity comes 
 few points of the plane.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import cached_property
 from typing import NamedTuple
@@ -133,11 +135,11 @@ class Conjugate(Posterior):
         return f"<{type(self).__name__} of {groups} group{'s'[: groups != 1]}>"
 
     @property
-    def log_evidence(self):
+    def log_evidence(self) -> float:
         masses = sum(prior.log_mass(1.0) for prior in self._model.priors)
         return float(self._outer.log_totals[0, 0] - masses)
 
-    def sample(self, draws, rng):
+    def sample(self, draws: int, rng: np.random.Generator) -> xr.Dataset:
         draws, rng = _check.whole_number("draws", draws), _check.generator("rng", rng)
         model, q = self._model, rng.random((2, draws))
         u, v = _nested.pairs(self._outer, self._inner, *q)
