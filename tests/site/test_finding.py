@@ -287,7 +287,7 @@ def test_what_is_only_counted_is_not_promised(small_site):
     found = addresses.worth_promising(small_site, ["book/new.html"])
     assert found == {
         "book/new.html", "book/new.html#b", "book/new.html#term-c"
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize(
