@@ -6,7 +6,7 @@
 # make pyodide fetch the browser's Python into $(PYODIDE), for tests of live code, or
 #              to be served with the site: make book BOOK_PYODIDE=$(PYODIDE)
 # make soak    hold the exact posteriors to dense integrals on 10,000 problems
-# make bench   say where the build's time goes
+# make bench   say where the build's time goes, and time the exact posteriors
 # make lock    compile the pinned sets from pyproject.toml
 # make clean   forget everything that was built; .venv stays
 
@@ -50,10 +50,10 @@ pyodide: .venv/installed
 	$(BIN)/python book/_sphinx/live/pyodide_lock.py fetch $(PYODIDE)
 
 soak: .venv/test-installed
-	$(BIN)/python tests/soak.py
+	$(BIN)/python tools/soak.py
 
 bench: .venv/test-installed
-	$(BIN)/python tests/bench.py
+	$(BIN)/python tools/bench.py
 
 .venv/python:
 	@python=$$(.ci/find-python .venv/tools) && echo "Using $$python" && \

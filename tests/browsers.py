@@ -29,9 +29,9 @@ class WebKit(NamedTuple):
 
 NEEDED = {
     "chromium": chromium.HOW,
-    "firefox": "Needed is Firefox, or Firefox ESR, on PATH.",
+    "firefox": "Install Firefox or Firefox ESR and put it on PATH.",
     "webkit": (
-        "Needed are WebKitGTK with WebKitWebDriver and MiniBrowser, and Xvfb: on "
+        "Install WebKitGTK with WebKitWebDriver and MiniBrowser, and Xvfb: on "
         "Debian and Ubuntu the packages webkit2gtk-driver and xvfb. Other systems have "
         "them under other names, or not at all."
     ),

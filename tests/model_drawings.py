@@ -25,10 +25,13 @@ def problems(nodes: list[dict]) -> list[str]:
     kinds = patches.Ellipse, patches.Rectangle
     shapes = [patch for patch in ax.patches if isinstance(patch, kinds)]
     arrows = [p for p in ax.patches if isinstance(p, patches.FancyArrowPatch)]
-    words = [word for one in nodes for word in models._words(one)]
-    plates = {models._key(one) for one in nodes if one["plate"]}
+    words = [w for n in nodes for w in (n["name"], n["distribution"] or n["kind"])]
+    plates = {tuple(map(tuple, one["plate"])) for one in nodes if one["plate"]}
+    words += [
+        " × ".join(f"{dim} ({n})" if dim else str(n or "?") for dim, n in plate)
+        for plate in plates
+    ]
     found = []
-    words += map(models._label, plates)
     if sorted(name for name, _ in boxes) != sorted(words):
         found.append(f"texts: {[name for name, _ in boxes]}")
     edges = sum(len(one["parents"]) for one in nodes)

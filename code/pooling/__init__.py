@@ -5,7 +5,29 @@ what would distract from them. Dependencies point one way: ``exact`` knows no
 plots, ``plots`` knows no models. A part is imported when it is first used.
 """
 
-from importlib import import_module
+from importlib import import_module, metadata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # for editors, which do not see what `__getattr__` returns
+    from pooling import datasets, diagnostics, exact, exercises, models, plots, simulate
+    from pooling._glue import glue
+    from pooling.diagnostics import UnsoundFit, check, diagnose
+
+    __version__: str
+
+__all__ = [
+    "UnsoundFit",
+    "check",
+    "datasets",
+    "diagnose",
+    "diagnostics",
+    "exact",
+    "exercises",
+    "glue",
+    "models",
+    "plots",
+    "simulate",
+]
 
 #: The public functions and classes, and the modules that have them.
 _ATTRIBUTES = {
@@ -14,26 +36,17 @@ _ATTRIBUTES = {
     "diagnose": "diagnostics",
     "glue": "_glue",
 }
-_MODULES = (
-    "datasets",
-    "diagnostics",
-    "exact",
-    "exercises",
-    "models",
-    "plots",
-    "simulate",
-)
-
-__all__ = sorted([*_ATTRIBUTES, *_MODULES])
 
 
 def __getattr__(name: str):
-    if name in _MODULES:
-        return import_module(f"pooling.{name}")
+    if name == "__version__":
+        return metadata.version("borrowing-strength")
     if name in _ATTRIBUTES:
         return getattr(import_module(f"pooling.{_ATTRIBUTES[name]}"), name)
+    if name in __all__:
+        return import_module(f"pooling.{name}")
     raise AttributeError(f"module 'pooling' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+    return sorted({*globals(), *__all__, "__version__"})

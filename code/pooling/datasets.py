@@ -3,7 +3,7 @@
 Each function reads one CSV file and returns a new `pandas.DataFrame` with one
 row per observation, names where the file has codes, and categories whose levels
 stand in the order in which a reader would count them. Beside each file lies a
-card that says where the table comes from; `cards` returns them all.
+card in YAML that says where the table comes from, ``radon.yml`` beside ``radon.csv``.
 
 The files are found wherever the module runs: in ``data/`` of a checkout, or
 inside the installed package.
@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 
 __all__ = [
-    "cards",
     "load_baseball",
     "load_cbpp",
     "load_dyestuff",
@@ -38,7 +37,7 @@ NAMED = "category"  # levels in order of first appearance
 NUMBERED = "numbered category"  # levels "1", "2", ... in order of number
 
 
-def load_eight_schools():
+def load_eight_schools() -> pd.DataFrame:
     """Effects of coaching for the SAT in eight schools, each with its standard error.
 
     Returns
@@ -61,7 +60,7 @@ def load_eight_schools():
     return _read("eight_schools", school=NAMED, effect=float, se=float)
 
 
-def load_radon():
+def load_radon() -> pd.DataFrame:
     """Radon in 919 houses of Minnesota, with the uranium in the soil of their county.
 
     Returns
@@ -95,7 +94,7 @@ def load_radon():
     )
 
 
-def load_high_school_and_beyond():
+def load_high_school_and_beyond() -> pd.DataFrame:
     """Mathematics scores of 7185 students in 160 high schools of the United States.
 
     Returns
@@ -141,7 +140,7 @@ def load_high_school_and_beyond():
     )
 
 
-def load_rat_tumours():
+def load_rat_tumours() -> pd.DataFrame:
     """Tumours among the rats of 71 control groups, one group an experiment.
 
     Returns
@@ -164,7 +163,7 @@ def load_rat_tumours():
     return _read("rat_tumours", experiment=NUMBERED, tumours=np.int64, rats=np.int64)
 
 
-def load_hospitals():
+def load_hospitals() -> pd.DataFrame:
     """Deaths of babies after heart surgery in twelve hospitals.
 
     Returns
@@ -187,7 +186,7 @@ def load_hospitals():
     return _read("hospitals", hospital=NAMED, deaths=np.int64, operations=np.int64)
 
 
-def load_pumps():
+def load_pumps() -> pd.DataFrame:
     """Failures of ten pumps of a nuclear power plant.
 
     Returns
@@ -210,7 +209,7 @@ def load_pumps():
     return _read("pumps", pump=NUMBERED, failures=np.int64, hours=float)
 
 
-def load_baseball():
+def load_baseball() -> pd.DataFrame:
     """Batting of 18 baseball players in 1970: their first 45 at-bats, and the rest.
 
     Returns
@@ -245,7 +244,7 @@ def load_baseball():
     )
 
 
-def load_sleepstudy():
+def load_sleepstudy() -> pd.DataFrame:
     """Reaction times of 18 people through ten days of a study of sleep restriction.
 
     Returns
@@ -268,7 +267,7 @@ def load_sleepstudy():
     return _read("sleepstudy", subject=NAMED, days=np.int64, reaction=float)
 
 
-def load_dyestuff():
+def load_dyestuff() -> pd.DataFrame:
     """Yield of dyestuff from five preparations of each of six batches.
 
     Returns
@@ -290,7 +289,7 @@ def load_dyestuff():
     return _read("dyestuff", batch=NAMED, **{"yield": float})
 
 
-def load_dyestuff2():
+def load_dyestuff2() -> pd.DataFrame:
     """Constructed data like `load_dyestuff`'s, whose batches hardly differ.
 
     Returns
@@ -312,7 +311,7 @@ def load_dyestuff2():
     return _read("dyestuff2", batch=NAMED, **{"yield": float})
 
 
-def load_penicillin():
+def load_penicillin() -> pd.DataFrame:
     """Six samples of penicillin, each tested once on each of 24 plates.
 
     Returns
@@ -335,7 +334,7 @@ def load_penicillin():
     return _read("penicillin", plate=NAMED, sample=NAMED, diameter=float)
 
 
-def load_pastes():
+def load_pastes() -> pd.DataFrame:
     """Strength of a chemical paste, three casks from each of ten deliveries.
 
     Returns
@@ -360,7 +359,7 @@ def load_pastes():
     return _read("pastes", batch=NAMED, cask=NAMED, sample=NAMED, strength=float)
 
 
-def load_cbpp():
+def load_cbpp() -> pd.DataFrame:
     """New cases of a cattle disease in 15 herds over up to four periods.
 
     Returns
@@ -387,7 +386,7 @@ def load_cbpp():
     )
 
 
-def load_insteval():
+def load_insteval() -> pd.DataFrame:
     """Ratings of 1128 lecturers by 2972 students of ETH Zurich.
 
     Returns
@@ -423,39 +422,6 @@ def load_insteval():
         semesters_ago=np.int8,
         rating=np.int8,
     )
-
-
-def cards():
-    """Where each table comes from, and what its columns are.
-
-    Returns
-    -------
-    dict of str to dict
-        From a table's name, such as ``"radon"``, to its card: title, source,
-        citations, licence, how it was rebuilt, notes, columns, counts of rows and
-        of missing values, and the checksum of its file.
-
-    Raises
-    ------
-    ImportError
-        If PyYAML, in which the cards are written, is not installed.
-    FileNotFoundError
-        If the tables did not travel with the module.
-    """
-    try:
-        import yaml
-    except ImportError as error:
-        raise ImportError(
-            "cards() needs PyYAML, which is not installed: pip install pyyaml"
-        ) from error
-    files = sorted(
-        (file for file in _folder().iterdir() if file.name.endswith(".yml")),
-        key=lambda file: file.name,
-    )
-    return {
-        file.name.removesuffix(".yml"): yaml.safe_load(file.read_text("utf-8"))
-        for file in files
-    }
 
 
 def _read(name, **columns):

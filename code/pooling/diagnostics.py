@@ -267,7 +267,7 @@ def check(idata, expect=None, *, allow=None, name: str | None = None) -> None:
         )
     if missing := sorted(expected - found):
         raise UnsoundFit(
-            f"{label}this fit was to show {', '.join(missing)}, and does not: "
+            f"{label}this fit does not fail as expected ({', '.join(missing)}): "
             f"{diagnosis.summary()}"
         )
     _show(diagnosis, expected, allowed, label)
@@ -356,7 +356,7 @@ def _percent(share: float) -> str:
 def _show(diagnosis: Diagnosis, expected, allowed, label: str) -> None:
     """Print the line, with the record beside it where a notebook can keep it."""
     if expected:
-        line = f"✗ {label}fails as it should ({', '.join(diagnosis.failures)}); "
+        line = f"✓ {label}fails as it should ({', '.join(diagnosis.failures)}); "
     else:
         line = f"✓ {label}"
     line += diagnosis.summary()

@@ -106,7 +106,10 @@ def answer(
     }
     allowed = _tolerance(record)
     if not np.all(allowed > 0):
-        raise ValueError(f"say within what {what!r} may be off; its value is {plain}")
+        raise ValueError(
+            f"{what!r} needs within= or mcse=: with a value of {plain} there is no "
+            "telling how far an answer may be off"
+        )
     for said, wrong in slips.items():
         if np.shape(wrong) == np.shape(plain) and _agrees(wrong, plain, allowed):
             raise ValueError(f"{said!r} cannot be told from the answer: {wrong}")

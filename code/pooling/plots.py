@@ -9,12 +9,22 @@ a dark value from `PALETTE`; a gradation is therefore always one of these colour
 with some transparency, never a colour map.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
 import io
 
 from matplotlib import ticker
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 import matplotlib.pyplot as plt
+from matplotlib.text import Annotation
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import isotonic_regression
 
+from pooling import _check
 from pooling._palette import PALETTE
 
 __all__ = [
@@ -66,8 +76,15 @@ _ROW = 0.3  # inches a group needs beside its label
 
 
 def shrinkage(
-    raw, pooled, *, centre=None, labels=None, names=None, sort=False, ax=None
-):
+    raw: ArrayLike,
+    pooled: ArrayLike,
+    *,
+    centre: float | None = None,
+    labels: Iterable[str] | None = None,
+    names: Iterable[str] | None = None,
+    sort: bool = False,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw an arrow from each group's raw estimate to its pooled one.
 
     Parameters
@@ -94,12 +111,12 @@ def shrinkage(
     ValueError
         If lengths differ or a value is not finite.
     """
-    raw = _floats("raw", raw)
-    pooled = _floats("pooled", pooled, like=("raw", raw))
+    raw = _check.array_of("raw", raw)
+    pooled = _check.array_of("pooled", pooled, like=("raw", raw))
     labels = _strings("labels", labels, raw.size)
     names = _strings("names", names, 2) or [NAMES["none"], NAMES["partial"]]
     if centre is not None:
-        centre = _number("centre", centre)
+        centre = _check.number("centre", centre)
     if sort:
         order = np.argsort(-raw, kind="stable")
         raw, pooled = raw[order], pooled[order]
@@ -138,17 +155,17 @@ def shrinkage(
 
 
 def estimate_against_size(
-    n,
-    estimate,
-    se=None,
+    n: ArrayLike,
+    estimate: ArrayLike,
+    se: ArrayLike | None = None,
     *,
-    color="none",
-    reference=None,
-    reference_label="complete\npooling",
-    label=None,
-    dodge=0.02,
-    ax=None,
-):
+    color: str = "none",
+    reference: float | None = None,
+    reference_label: str = "complete\npooling",
+    label: str | None = None,
+    dodge: float = 0.02,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw each group's estimate, give or take one standard error, against its size.
 
     Parameters
@@ -183,18 +200,15 @@ def estimate_against_size(
         If lengths differ, a size is not positive, an se is negative, a value is
         not finite, or `color` is not one of the book's.
     """
-    n = _floats("n", n)
-    if not (n > 0).all():
-        raise ValueError(f"n must be positive, but its least is {n.min()}")
-    estimate = _floats("estimate", estimate, like=("n", n))
+    n = _check.array_of("n", _check.positive_array("n", n))
+    estimate = _check.array_of("estimate", estimate, like=("n", n))
     kind = _kind(color)
     if se is not None:
-        se = _floats("se", se, like=("n", n))
-        if (se < 0).any():
-            raise ValueError(f"se must be zero or more, but its least is {se.min()}")
+        se = _check.non_negative_array("se", se)
+        _check.same_shape("se", se, "n", n)
     if reference is not None:
-        reference = _number("reference", reference)
-    x = n * np.exp(_number("dodge", dodge) * _within_ties(n))
+        reference = _check.number("reference", reference)
+    x = n * np.exp(_check.number("dodge", dodge) * _within_ties(n))
     ax = _axes(ax)
     if se is not None:
         ax.vlines(
@@ -221,7 +235,14 @@ def estimate_against_size(
     return ax
 
 
-def forest(estimates, labels, *, reference=None, names=None, ax=None):
+def forest(
+    estimates: Mapping[str, Sequence[ArrayLike]],
+    labels: Iterable[str],
+    *,
+    reference: float | None = None,
+    names: dict[str, str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw the intervals of every group, one kind of pooling beside the other.
 
     Parameters
@@ -250,7 +271,7 @@ def forest(estimates, labels, *, reference=None, names=None, ax=None):
     """
     labels = _strings("labels", labels)
     if not estimates:
-        raise ValueError("estimates must hold at least one kind, but is empty")
+        raise ValueError("estimates must hold at least one kind, not none")
     rows = len(labels)
     parts = {}
     for key, value in estimates.items():
@@ -262,14 +283,14 @@ def forest(estimates, labels, *, reference=None, names=None, ax=None):
                 f"estimates[{key!r}] must be three arrays (mean, low, high)"
             ) from None
         mean, low, high = (
-            _floats(f"estimates[{key!r}]", part, size=rows)
+            _check.array_of(f"estimates[{key!r}]", part, size=rows)
             for part in (mean, low, high)
         )
         if not ((low <= mean) & (mean <= high)).all():
             raise ValueError(f"estimates[{key!r}] must have low <= mean <= high")
         parts[kind] = mean, low, high
     if reference is not None:
-        reference = _number("reference", reference)
+        reference = _check.number("reference", reference)
     called = NAMES | (names or {})
     ax = _axes(ax, height=_tall(rows, max(_ROW, 0.19 * len(parts))))
 
@@ -293,7 +314,14 @@ def forest(estimates, labels, *, reference=None, names=None, ax=None):
     return ax
 
 
-def funnel(x, log_tau, *, divergent=None, most=None, ax=None):
+def funnel(
+    x: ArrayLike,
+    log_tau: ArrayLike,
+    *,
+    divergent: ArrayLike | None = None,
+    most: int | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Scatter draws of a group's effect against log tau, divergences marked.
 
     Parameters
@@ -319,23 +347,20 @@ def funnel(x, log_tau, *, divergent=None, most=None, ax=None):
     ValueError
         If shapes differ, a value is not finite, or `most` is not positive.
     """
-    x = _floats("x", x, ndim=None)
-    log_tau = _floats("log_tau", log_tau, like=("x", x), ndim=None)
+    x = _check.array_of("x", x, ndim=None)
+    log_tau = _check.array_of("log_tau", log_tau, like=("x", x), ndim=None)
     if divergent is None:
         divergent = np.zeros(x.shape, bool)
     divergent = np.asarray(divergent)
-    if divergent.shape != x.shape:
-        raise ValueError(
-            f"divergent has shape {divergent.shape}, but x has {x.shape}"
-        )
+    _check.same_shape("divergent", divergent, "x", x)
     if divergent.dtype.kind not in "biu":
-        raise ValueError(f"divergent must be true or false, but is {divergent.dtype}")
+        raise ValueError(f"divergent must be true or false, not {divergent.dtype}")
     divergent = divergent.astype(bool).ravel()
     x, log_tau = x.ravel(), log_tau.ravel()
     sound = np.flatnonzero(~divergent)
     if most is not None:
         if most < 1:
-            raise ValueError(f"most must be at least 1, but is {most}")
+            raise ValueError(f"most must be at least 1, not {most}")
         if sound.size > most:
             sound = sound[np.linspace(0, sound.size - 1, int(most)).round().astype(int)]
     ax = _axes(ax)
@@ -365,7 +390,15 @@ def funnel(x, log_tau, *, divergent=None, most=None, ax=None):
     return ax
 
 
-def ridges(tau, mean, sd=None, labels=None, *, color="partial", ax=None):
+def ridges(
+    tau: ArrayLike,
+    mean: ArrayLike,
+    sd: ArrayLike | None = None,
+    labels: Iterable[str] | None = None,
+    *,
+    color: str = "partial",
+    ax: Axes | None = None,
+) -> Axes:
     """Draw conditional means of the groups against tau, named at the right edge.
 
     Parameters
@@ -392,21 +425,19 @@ def ridges(tau, mean, sd=None, labels=None, *, color="partial", ax=None):
     ValueError
         If shapes do not fit, tau does not increase, or a value is not finite.
     """
-    tau = _floats("tau", tau)
-    if tau.size < 2 or (np.diff(tau) <= 0).any():
-        raise ValueError("tau must hold at least two values that increase")
-    mean = _floats("mean", mean, ndim=2)
+    tau = _check.array_of("tau", tau)
+    _check.increasing("tau", tau)
+    mean = _check.array_of("mean", mean, ndim=2)
     if len(mean) != tau.size:
         raise ValueError(
             f"mean must have one row for each of the {tau.size} tau, "
-            f"but has shape {mean.shape}"
+            f"not shape {mean.shape}"
         )
     labels = _strings("labels", labels, mean.shape[1])
     kind = _kind(color)
     if sd is not None:
-        sd = _floats("sd", sd, like=("mean", mean), ndim=2)
-        if (sd < 0).any():
-            raise ValueError(f"sd must be zero or more, but its least is {sd.min()}")
+        sd = _check.non_negative_array("sd", sd)
+        _check.same_shape("sd", sd, "mean", mean)
     ax = _axes(ax)
     if sd is not None:
         for m, s in zip(mean.T, sd.T, strict=True):
@@ -422,8 +453,15 @@ def ridges(tau, mean, sd=None, labels=None, *, color="partial", ax=None):
 
 
 def density(
-    grid, pdf, *, color="exact", label=None, interval=None, linestyle="-", ax=None
-):
+    grid: ArrayLike,
+    pdf: ArrayLike,
+    *,
+    color: str = "exact",
+    label: str | None = None,
+    interval: ArrayLike | None = None,
+    linestyle: str = "-",
+    ax: Axes | None = None,
+) -> Axes:
     """Draw a density as a filled curve, a stretch of it shaded more darkly.
 
     Parameters
@@ -453,19 +491,17 @@ def density(
         If lengths differ, the grid does not increase, a density is negative or
         not finite, or the interval lies outside the grid or back to front.
     """
-    grid = _floats("grid", grid)
-    pdf = _floats("pdf", pdf, like=("grid", grid))
-    if grid.size < 2 or (np.diff(grid) <= 0).any():
-        raise ValueError("grid must hold at least two values that increase")
-    if (pdf < 0).any():
-        raise ValueError(f"pdf must be zero or more, but its least is {pdf.min()}")
+    grid = _check.array_of("grid", grid)
+    _check.increasing("grid", grid)
+    pdf = _check.non_negative_array("pdf", pdf)
+    _check.same_shape("pdf", pdf, "grid", grid)
     kind = _kind(color)
     if interval is not None:
-        low, high = _floats("interval", interval, size=2)
+        low, high = _check.array_of("interval", interval, size=2)
         if not grid[0] <= low < high <= grid[-1]:
             raise ValueError(
                 f"interval must increase within the grid's {grid[0]:g} to "
-                f"{grid[-1]:g}, but is {low:g} to {high:g}"
+                f"{grid[-1]:g}, not from {low:g} to {high:g}"
             )
     ax = _axes(ax)
     ax.fill_between(grid, pdf, color=COLORS[kind], alpha=0.12, linewidth=0)
@@ -489,7 +525,15 @@ def density(
     return ax
 
 
-def intervals(estimate, low, high, truth, *, color="data", ax=None):
+def intervals(
+    estimate: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    truth: float,
+    *,
+    color: str = "data",
+    ax: Axes | None = None,
+) -> Axes:
     """Stack intervals from replicated experiments, those that miss marked.
 
     Parameters
@@ -513,12 +557,12 @@ def intervals(estimate, low, high, truth, *, color="data", ax=None):
     ValueError
         If lengths differ, a value is not finite, or an interval is back to front.
     """
-    estimate = _floats("estimate", estimate)
-    low = _floats("low", low, like=("estimate", estimate))
-    high = _floats("high", high, like=("estimate", estimate))
+    estimate = _check.array_of("estimate", estimate)
+    low = _check.array_of("low", low, like=("estimate", estimate))
+    high = _check.array_of("high", high, like=("estimate", estimate))
     if (low > high).any():
         raise ValueError("low must not be above high")
-    truth = _number("truth", truth)
+    truth = _check.number("truth", truth)
     kind = _kind(color)
     ax = _axes(ax)
     row = np.arange(estimate.size)
@@ -542,7 +586,13 @@ def intervals(estimate, low, high, truth, *, color="data", ax=None):
     return ax
 
 
-def trace(draws, *, bad=(), label=True, ax=None):
+def trace(
+    draws: ArrayLike,
+    *,
+    bad: ArrayLike = (),
+    label: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw each chain's values in the order they came.
 
     Parameters
@@ -566,12 +616,12 @@ def trace(draws, *, bad=(), label=True, ax=None):
         If `draws` has not two axes, a value is not finite, or a chain named in
         `bad` is not there.
     """
-    draws = _floats("draws", draws, ndim=2)
+    draws = _check.array_of("draws", draws, ndim=2)
     chains, length = draws.shape
     bad = set(np.atleast_1d(np.asarray(bad, dtype=int)).tolist())
     if not bad <= set(range(chains)):
         raise ValueError(
-            f"bad must name chains from 0 to {chains - 1}, but is {sorted(bad)}"
+            f"bad must name chains from 0 to {chains - 1}, not {sorted(bad)}"
         )
     ax = _axes(ax)
     shades = np.linspace(0.35, 0.9, chains)
@@ -594,7 +644,14 @@ def trace(draws, *, bad=(), label=True, ax=None):
     return ax
 
 
-def label_line(line, text=None, *, x=None, dx=5, dy=0):
+def label_line(
+    line: Line2D,
+    text: str | None = None,
+    *,
+    x: float | None = None,
+    dx: float = 5,
+    dy: float = 0,
+) -> Annotation:
     """Write a line's name beside it, in its colour.
 
     Parameters
@@ -620,10 +677,10 @@ def label_line(line, text=None, *, x=None, dx=5, dy=0):
     xs, ys = _line_points(line)
     if x is None:
         x = xs[-1]
-    x = _number("x", x)
+    x = _check.number("x", x)
     if not xs[0] <= x <= xs[-1]:
         raise ValueError(
-            f"x must lie on the line, from {xs[0]:g} to {xs[-1]:g}, but is {x:g}"
+            f"x must lie on the line, from {xs[0]:g} to {xs[-1]:g}, not at {x:g}"
         )
     text = line.get_label() if text is None else text
     return _write(
@@ -638,7 +695,9 @@ def label_line(line, text=None, *, x=None, dx=5, dy=0):
     )
 
 
-def label_lines(lines, texts=None, *, dx=6):
+def label_lines(
+    lines: Sequence[Line2D], texts: Iterable[str] | None = None, *, dx: float = 6
+) -> list[Annotation]:
     """Write lines' names at their right ends, set apart where they would touch.
 
     Call it last: it places the words for the limits that the Axes has now.
@@ -664,7 +723,7 @@ def label_lines(lines, texts=None, *, dx=6):
     """
     lines = list(lines)
     if not lines:
-        raise ValueError("lines must hold at least one line, but is empty")
+        raise ValueError("lines must hold at least one line, not none")
     texts = _strings("texts", texts, len(lines)) or [line.get_label() for line in lines]
     ax = lines[0].axes
     ends = np.array([[part[-1] for part in _line_points(line)] for line in lines])
@@ -701,11 +760,11 @@ def label_lines(lines, texts=None, *, dx=6):
     return notes
 
 
-def spread_labels(position, gap):
+def spread_labels(position: ArrayLike, gap: float) -> np.ndarray:
     """Move positions apart until neighbours are `gap` from each other.
 
     The order stays, and the sum of squared moves is the least that will do:
-    least-squares isotonic regression by pooling adjacent violators.
+    least-squares isotonic regression.
 
     Parameters
     ----------
@@ -724,24 +783,16 @@ def spread_labels(position, gap):
     ValueError
         If a value is not finite or `gap` is negative.
     """
-    position = _floats("position", position)
-    gap = _number("gap", gap)
-    if gap < 0:
-        raise ValueError(f"gap must be zero or more, but is {gap}")
+    position = _check.array_of("position", position)
+    gap = _check.non_negative_number("gap", gap)
     order = np.argsort(position, kind="stable")
     steps = gap * np.arange(position.size)
-    blocks = []  # [mean, count], means increasing
-    for value in position[order] - steps:
-        blocks.append([value, 1])
-        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
-            (a, m), (b, n) = blocks[-2:]
-            blocks[-2:] = [[(a * m + b * n) / (m + n), m + n]]
     placed = np.empty_like(position)
-    placed[order] = np.concatenate([np.full(n, mean) for mean, n in blocks]) + steps
+    placed[order] = isotonic_regression(position[order] - steps).x + steps
     return placed
 
 
-def svg(figure):
+def svg(figure: Figure) -> str:
     """Write a figure as SVG that is light on a light page and dark on a dark one.
 
     Each colour of `PALETTE` becomes a CSS variable, whose dark value applies where
@@ -863,45 +914,17 @@ def _kind(color):
     for kind, value in COLORS.items():
         if value == color:
             return kind
-    raise ValueError(f"color must be one of {', '.join(COLORS)}, but is {color!r}")
-
-
-def _floats(name, value, *, like=None, size=None, ndim=1):
-    try:
-        array = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be numbers, but is {value!r}") from None
-    if like is not None and array.shape != like[1].shape:
-        raise ValueError(
-            f"{name} has shape {array.shape}, but {like[0]} has {like[1].shape}"
-        )
-    if ndim is not None and array.ndim != ndim:
-        raise ValueError(
-            f"{name} must have {ndim} {'axis' if ndim == 1 else 'axes'}, "
-            f"but has shape {array.shape}"
-        )
-    if size is not None and array.size != size:
-        raise ValueError(f"{name} must have length {size}, but has {array.size}")
-    if array.size == 0:
-        raise ValueError(f"{name} must hold at least one number, but is empty")
-    if not np.isfinite(array).all():
-        bad = array[~np.isfinite(array)].flat[0]
-        raise ValueError(f"{name} must be finite, but holds {bad}")
-    return array
-
-
-def _number(name, value):
-    return float(_floats(name, value, ndim=0))
+    raise ValueError(f"color must be one of {', '.join(COLORS)}, not {color!r}")
 
 
 def _strings(name, value, size=None):
     if value is None:
         return None
     if isinstance(value, str):
-        raise ValueError(f"{name} must be a list of strings, but is {value!r}")
+        raise ValueError(f"{name} must be a list of strings, not {value!r}")
     strings = [str(item) for item in value]
     if not strings:
-        raise ValueError(f"{name} must hold at least one string, but is empty")
+        raise ValueError(f"{name} must hold at least one string, not none")
     if size is not None and len(strings) != size:
-        raise ValueError(f"{name} must have length {size}, but has {len(strings)}")
+        raise ValueError(f"{name} must have length {size}, not {len(strings)}")
     return strings

@@ -4,12 +4,16 @@ Everything is vectorised over replications and takes a `numpy.random.Generator`,
 so that a chapter's one `rng` decides every number in it.
 """
 
-from numbers import Integral
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 import xarray as xr
+
+from pooling import _check
 
 __all__ = ["Coverage", "clustered", "coverage", "difference", "normal_hierarchy"]
 
@@ -22,7 +26,14 @@ class Coverage(NamedTuple):
     mcse: float | np.ndarray
 
 
-def normal_hierarchy(mu, tau, sigma, *, replications, rng):
+def normal_hierarchy(
+    mu: float,
+    tau: float,
+    sigma: ArrayLike,
+    *,
+    replications: int,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
     r"""Draw groups and their estimates from the normal hierarchy.
 
     .. math:: \theta_j \sim N(\mu, \tau), \qquad y_j \sim N(\theta_j, \sigma_j),
@@ -52,13 +63,11 @@ def normal_hierarchy(mu, tau, sigma, *, replications, rng):
     ValueError
         If an argument is not finite, an sd is negative, or a shape is wrong.
     """
-    mu = _number("mu", mu)
-    tau = _number("tau", tau, at_least=0)
-    sigma = _vector("sigma", sigma)
-    if not (sigma > 0).all():
-        raise ValueError(f"sigma must be positive, but its least is {sigma.min()}")
-    replications = _count("replications", replications)
-    _generator(rng)
+    mu = _check.number("mu", mu)
+    tau = _check.non_negative_number("tau", tau)
+    sigma = _check.array_of("sigma", _check.positive_array("sigma", sigma))
+    replications = _check.whole_number("replications", replications)
+    _check.generator("rng", rng)
     shape = (replications, sigma.size)
     theta = mu + tau * rng.standard_normal(shape)
     y = theta + sigma * rng.standard_normal(shape)
@@ -66,17 +75,17 @@ def normal_hierarchy(mu, tau, sigma, *, replications, rng):
 
 
 def clustered(
-    schools,
-    students_per_school,
+    schools: int,
+    students_per_school: ArrayLike,
     *,
-    intercept=0.0,
-    effect=0.0,
-    tau,
-    sigma,
-    treated=0.5,
-    replications,
-    rng,
-):
+    intercept: float = 0.0,
+    effect: float = 0.0,
+    tau: float,
+    sigma: float,
+    treated: ArrayLike = 0.5,
+    replications: int,
+    rng: np.random.Generator,
+) -> xr.Dataset:
     r"""Draw students in schools, with an effect that whole schools share.
 
     Student `i` of school `j` scores
@@ -124,32 +133,26 @@ def clustered(
     difference : the OLS estimate of the effect, from students or school means.
     coverage : how often its interval holds the truth.
     """
-    schools = _count("schools", schools)
+    schools = _check.whole_number("schools", schools)
     if schools < 2:
-        raise ValueError("schools must be at least 2, one of either kind, but is 1")
-    size = np.asarray(students_per_school)
-    if size.ndim == 0:
-        size = np.full(schools, size)
-    if size.shape != (schools,):
+        raise ValueError("schools must be at least 2, one of either kind, not 1")
+    size = _check.counts("students_per_school", students_per_school, least=1)
+    if size.shape not in ((), (schools,)):
         raise ValueError(
-            f"students_per_school must be one number or {schools} (one a school), "
-            f"but has shape {size.shape}"
+            f"students_per_school must be one number or {schools}, one a school, "
+            f"not of shape {size.shape}"
         )
-    if size.dtype.kind not in "iu" or (size < 1).any():
-        raise ValueError(
-            "students_per_school must be whole numbers of at least 1, "
-            f"but is {students_per_school!r}"
-        )
-    intercept = _number("intercept", intercept)
-    effect = _number("effect", effect)
-    tau = _number("tau", tau, at_least=0)
-    sigma = _number("sigma", sigma, at_least=0)
-    replications = _count("replications", replications)
-    _generator(rng)
+    # A browser counts in 32 bits, and np.repeat takes no more than that there.
+    size = np.broadcast_to(size, (schools,)).astype(np.intp)
+    intercept = _check.number("intercept", intercept)
+    effect = _check.number("effect", effect)
+    tau = _check.non_negative_number("tau", tau)
+    sigma = _check.non_negative_number("sigma", sigma)
+    replications = _check.whole_number("replications", replications)
+    _check.generator("rng", rng)
     x = _treated(treated, schools, rng)
 
-    # A browser counts in 32 bits, and repeat takes no more than that there.
-    school = np.repeat(np.arange(schools), size.astype(np.intp))
+    school = np.repeat(np.arange(schools), size)
     centre = intercept + effect * x + tau * rng.standard_normal((replications, schools))
     y = rng.standard_normal((replications, school.size))
     y *= sigma
@@ -171,7 +174,7 @@ def clustered(
     )
 
 
-def difference(y, treated):
+def difference(y: ArrayLike, treated: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Regress `y` on a yes-or-no covariate by ordinary least squares.
 
     The slope is the difference of the two means, and its standard error the
@@ -195,9 +198,9 @@ def difference(y, treated):
         If the lengths differ, there are fewer than three units, `y` is not
         finite, or the units are all of one kind.
     """
-    y = _floats("y", y)
-    if y.ndim == 0 or y.shape[-1] < 3:
-        raise ValueError(f"y must hold at least 3 units, but has shape {y.shape}")
+    y = _check.real_array("y", y, ndim_min=1)
+    if y.shape[-1] < 3:
+        raise ValueError(f"y must hold at least 3 units, not {y.shape[-1]}")
     n = y.shape[-1]
     x = _flags("treated", treated, n)
     n1 = x.sum()
@@ -208,7 +211,14 @@ def difference(y, treated):
     return mean1 - mean0, np.sqrt(rss / (n - 2) * (1 / n1 + 1 / n0))
 
 
-def coverage(estimate, se, truth, level=0.95, *, df=None):
+def coverage(
+    estimate: ArrayLike,
+    se: ArrayLike,
+    truth: ArrayLike,
+    level: float = 0.95,
+    *,
+    df: float | None = None,
+) -> Coverage:
     """Count how often ``estimate ± z · se`` holds the truth.
 
     Parameters
@@ -235,94 +245,39 @@ def coverage(estimate, se, truth, level=0.95, *, df=None):
         If shapes do not fit, a value is not finite, `se` is negative, or
         `level` or `df` is out of range.
     """
-    estimate = _floats("estimate", estimate)
-    if estimate.ndim == 0 or estimate.size == 0:
-        raise ValueError(
-            f"estimate must hold replications, but has shape {estimate.shape}"
-        )
-    se = _like("se", se, "estimate", estimate)
-    truth = _like("truth", truth, "estimate", estimate)
-    if (se < 0).any():
-        raise ValueError(f"se must be zero or more, but its least is {se.min()}")
-    level = _number("level", level)
+    estimate = _check.real_array("estimate", estimate, ndim_min=1)
+    se = _like("se", _check.non_negative_array("se", se), estimate)
+    truth = _like("truth", _check.real_array("truth", truth), estimate)
+    level = _check.number("level", level)
     if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, but is {level}")
+        raise ValueError(f"level must lie between 0 and 1, not {level}")
     if df is None:
         z = stats.norm.ppf((1 + level) / 2)
     else:
-        df = _number("df", df)
-        if df <= 0:
-            raise ValueError(f"df must be positive, but is {df}")
+        df = _check.number("df", _check.positive_array("df", df))
         z = stats.t.ppf((1 + level) / 2, df)
     p = (np.abs(estimate - truth) <= z * se).mean(0)
     mcse = np.sqrt(p * (1 - p) / len(estimate))
     return Coverage(float(p), float(mcse)) if p.ndim == 0 else Coverage(p, mcse)
 
 
-def _floats(name, value):
+def _like(name, array, estimate):
+    """An array, broadcast to the shape of the estimates."""
     try:
-        array = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be numbers, but is {value!r}") from None
-    if not np.isfinite(array).all():
-        bad = array[~np.isfinite(array)].flat[0]
-        raise ValueError(f"{name} must be finite, but holds {bad}")
-    return array
-
-
-def _vector(name, value):
-    array = _floats(name, value)
-    if array.ndim != 1 or array.size == 0:
+        return np.broadcast_to(array, estimate.shape)
+    except ValueError:
         raise ValueError(
-            f"{name} must be a list of at least one number, but has shape {array.shape}"
-        )
-    return array
-
-
-def _number(name, value, *, at_least=None):
-    array = _floats(name, value)
-    if array.ndim != 0:
-        raise ValueError(f"{name} must be one number, but has shape {array.shape}")
-    number = float(array)
-    if at_least is not None and number < at_least:
-        raise ValueError(f"{name} must be at least {at_least}, but is {number}")
-    return number
-
-
-def _count(name, value):
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise ValueError(
-            f"{name} must be a whole number of at least 1, but is {value!r}"
-        )
-    return int(value)
-
-
-def _generator(rng):
-    if not isinstance(rng, np.random.Generator):
-        raise ValueError(
-            "rng must be a numpy.random.Generator, such as "
-            f"np.random.default_rng(1), but is {rng!r}"
-        )
-
-
-def _like(name, value, other, array):
-    try:
-        return np.broadcast_to(_floats(name, value), array.shape)
-    except ValueError as error:
-        if "must be" in str(error):
-            raise
-        raise ValueError(
-            f"{name} has shape {np.shape(value)}, which does not fit "
-            f"{other}'s {array.shape}"
+            f"{name} must broadcast to the shape of estimate, {estimate.shape}, "
+            f"not {array.shape}"
         ) from None
 
 
 def _flags(name, value, n):
     flags = np.asarray(value)
     if flags.shape != (n,):
-        raise ValueError(f"{name} must have length {n}, but has shape {flags.shape}")
+        raise ValueError(f"{name} must have length {n}, not shape {flags.shape}")
     if flags.dtype.kind not in "biuf" or not np.isin(flags, (0, 1)).all():
-        raise ValueError(f"{name} must hold only true and false, but is {value!r}")
+        raise ValueError(f"{name} must hold only true and false, not {value!r}")
     flags = flags.astype(bool)
     if flags.all() or not flags.any():
         raise ValueError(
@@ -334,8 +289,8 @@ def _flags(name, value, n):
 def _treated(treated, schools, rng):
     if np.ndim(treated):
         return _flags("treated", treated, schools)
-    fraction = _number("treated", treated)
+    fraction = _check.number("treated", treated)
     if not 0 < fraction < 1:
-        raise ValueError(f"treated must lie between 0 and 1, but is {fraction}")
+        raise ValueError(f"treated must lie between 0 and 1, not {fraction}")
     count = min(max(round(fraction * schools), 1), schools - 1)
     return rng.permutation(schools) < count

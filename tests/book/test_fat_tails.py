@@ -76,7 +76,7 @@ def test_the_evidence_when_the_mean_may_lie_farther(numbers, data):
     V_nodes = np.exp(2 * log_tau)
     V_weights = np.exp(RootOfInvChi2().logpdf(np.exp(log_tau)) + log_tau) * d_tau
     prices = {each: log_evidence(20, each) - log_evidence(40, each)
-              for each in (True, False)}  # fmt: skip
+              for each in (True, False)}
     for key, log_price in (
         ("copies", prices[True]),
         ("copy", prices[True] / 8),
@@ -155,7 +155,7 @@ def test_where_a_school_is_pulled_hardest(numbers, data):
     found = optimize.minimize_scalar(
         lambda at: alone_under_t(at, sigma[0], 0, 10) - at,
         bounds=(20, 150), method="bounded",
-    ).x  # fmt: skip
+    ).x
     assert numbers["ft-turn-t"]["value"] == pytest.approx(found, abs=1)
     moves = []
     for times, J in ((1, 8), (5, 36), (15, 106)):
@@ -427,7 +427,7 @@ DESIGNS = {
     "μ = 30": dict(mu=30), "μ = 30, three odd": dict(mu=30, odd=3),
     "three odd by 30": dict(odd=3, shift=30),
     "three odd by 120": dict(odd=3, shift=120),
-}  # fmt: skip
+}
 
 
 def errors_of(J=30, ratio=1):
@@ -678,7 +678,7 @@ def test_four_worlds_where_all_is_shared(numbers, close, data):
         fit = together(
             theta + sigma * rng.standard_normal((R, 8)), sigma, mu_sd,
             RootOfInvChi2(NU, scale),
-        )  # fmt: skip
+        )
         variance = (fit.sd("theta").values ** 2).mean(axis=1)
         close(
             numbers[f"ft-four-{mu_sd}-both-hierarchy"],

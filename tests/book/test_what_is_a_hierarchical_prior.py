@@ -51,7 +51,7 @@ MEANS_AND_SDS = {
 FROM_DRAWS = ["hp-mcmc-mu", "hp-mcmc-tau"] + [
     "hp-mcmc-A", "hp-mcmc-B", "hp-mcmc-C", "hp-mcmc-D",
     "hp-mcmc-E", "hp-mcmc-F", "hp-mcmc-G", "hp-mcmc-H",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("key", PUBLISHED)

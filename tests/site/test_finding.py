@@ -194,6 +194,11 @@ def test_every_page_has_a_description_of_its_own(site):
         found[text] = name
 
 
+def has_address(site) -> bool:
+    """Whether the site was built with a `BOOK_URL`: it then has a sitemap."""
+    return (site / "sitemap.xml").is_file()
+
+
 def test_every_page_can_be_read_by_machines(site):
     for name in chapters.documents():
         tags = head(site, f"{name}.html")
@@ -205,10 +210,11 @@ def test_every_page_can_be_read_by_machines(site):
         teaches = name in chapters.chapters()
         assert ("LearningResource" in data["@type"]) == teaches
         assert data["@type"] == "Book" or data["isPartOf"]["@type"] == "Book"
-        # An address stands in all of these places, or in none.
+        # An address stands in all of these places; in none where none is known.
         address = re.findall(r'<link rel="canonical" href="([^"]*)"', tags)
         assert address == re.findall(r'property="og:url" content="([^"]*)"', tags)
         assert address == ([data["url"]] if "url" in data else [])
+        assert len(address) == has_address(site)
 
 
 @pytest.mark.parametrize("path", ["no-such-page.html", "book/pooling/deep/down/x.html"])
@@ -228,10 +234,10 @@ def test_whoever_is_lost_finds_back(path, window, server):
         page.locator(".term-index").wait_for()
 
 
-def test_there_is_a_card_where_a_page_speaks_of_one(site):
-    assert (site / "card.png").is_file() == (
-        "og:image" in head(site, "book/index.html")
-    )
+def test_there_is_a_card_where_the_site_has_an_address(site):
+    assert (site / "card.png").is_file() == has_address(site)
+    for name in chapters.documents():
+        assert ("og:image" in head(site, f"{name}.html")) == has_address(site), name
 
 
 def test_no_address_that_was_promised_disappears(site):
@@ -281,7 +287,7 @@ def test_what_is_only_counted_is_not_promised(small_site):
     found = addresses.worth_promising(small_site, ["book/new.html"])
     assert found == {
         "book/new.html", "book/new.html#b", "book/new.html#term-c"
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize(

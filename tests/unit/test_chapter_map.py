@@ -54,7 +54,7 @@ def test_a_need_of_a_need_has_no_curve_of_its_own():
     needed = {"a": set(), "b": {"a"}, "c": {"a", "b"}, "d": {"a", "c"}, "e": {"a"}}
     assert chapter_map.without_detours(needed) == {
         "a": set(), "b": {"a"}, "c": {"b"}, "d": {"c"}, "e": {"a"},
-    }  # fmt: skip
+    }
 
 
 def test_a_chapter_is_named_after_its_file():

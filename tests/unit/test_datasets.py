@@ -19,7 +19,7 @@ from pooling import datasets
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "data"
-NAMES = [name.removeprefix("load_") for name in datasets.__all__ if name != "cards"]
+NAMES = [name.removeprefix("load_") for name in datasets.__all__]
 CARD = {
     "title": str,
     "summary": str,
@@ -42,7 +42,8 @@ def load(name):
 
 @pytest.fixture(scope="module")
 def cards():
-    return datasets.cards()
+    files = DATA.glob("*.yml")
+    return {file.stem: yaml.safe_load(file.read_text("utf-8")) for file in files}
 
 
 # -- every table, its card and its docstring -----------------------------------
@@ -151,8 +152,15 @@ def test_every_call_returns_a_new_frame(name):
 # -- what goes wrong, said plainly -----------------------------------------------
 
 
-def test_missing_table_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets, "_folder", lambda: tmp_path)
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder in which an installed module looks for its tables."""
+    monkeypatch.setattr(datasets.resources, "files", lambda _: tmp_path)
+    (tmp_path / "_data").mkdir()
+    return tmp_path / "_data"
+
+
+def test_missing_table_is_named(folder):
     with pytest.raises(FileNotFoundError, match=r"radon\.csv"):
         datasets.load_radon()
 
@@ -173,25 +181,10 @@ def test_missing_folder_is_named(tmp_path, monkeypatch):
         ("", "damaged"),
     ],
 )
-def test_damaged_table_is_an_error_not_a_nan(tmp_path, monkeypatch, content, problem):
-    (tmp_path / "eight_schools.csv").write_text(content)
-    monkeypatch.setattr(datasets, "_folder", lambda: tmp_path)
+def test_damaged_table_is_an_error_not_a_nan(folder, content, problem):
+    (folder / "eight_schools.csv").write_text(content)
     with pytest.raises(ValueError, match=problem):
         datasets.load_eight_schools()
-
-
-def test_module_needs_yaml_only_for_the_cards():
-    program = (
-        "import sys; sys.modules['yaml'] = None\n"
-        "from pooling import datasets\n"
-        "datasets.load_radon()\n"
-        "try: datasets.cards()\n"
-        "except ImportError as error: print(error)\n"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert "PyYAML" in run.stdout
 
 
 # -- what the sources print ------------------------------------------------------
@@ -419,7 +412,6 @@ sys.path[:] = [site] + [entry for entry in sys.path if entry != root]
 from pathlib import Path
 from pooling import datasets
 assert Path(datasets.__file__).is_relative_to(site), datasets.__file__
-assert Path(str(datasets._folder())).is_relative_to(site), datasets._folder()
 for name in datasets.__all__:
     print(name, len(getattr(datasets, name)()))
 """
@@ -435,4 +427,3 @@ for name in datasets.__all__:
     for name in NAMES:
         card = yaml.safe_load((DATA / f"{name}.yml").read_text(encoding="utf-8"))
         assert int(counts[f"load_{name}"]) == card["rows"]
-    assert int(counts["cards"]) == len(NAMES)

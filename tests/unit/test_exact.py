@@ -1,7 +1,5 @@
 """The exact posterior of the normal hierarchy, against brute force and print."""
 
-import time
-
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 import numpy as np
@@ -487,16 +485,6 @@ class TestResults:
         assert (
             np.ndim(self.fit.mean("mu")) == np.ndim(self.fit.quantile("tau", 0.5)) == 0
         )
-
-    def test_a_thousand_replications_are_quick(self):
-        y = np.random.default_rng(9).normal(Y, SIGMA, size=(1000, 8))
-        best = np.inf
-        for _ in range(3):
-            start = time.process_time()
-            fit = exact.normal_hierarchy(y, SIGMA)
-            fit.mean("theta"), fit.sd("theta")
-            best = min(best, time.process_time() - start)
-        assert best < 1
 
 
 class TestBadInput:

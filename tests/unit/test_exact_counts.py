@@ -301,15 +301,11 @@ class TestLimits:
             mu_prior=stats.beta(3e5, 7e5),
             kappa_prior=stats.norm(10, 1e-3),
         )
-        given_both = fit.given_hyperparameters(3.0, 7.0)
         assert fit.mean("theta").values == pytest.approx(
-            given_both["theta_mean"].values, rel=1e-5
+            stats.beta.mean(3 + y, 7 + n - y), rel=1e-5
         )
         assert fit.sd("theta").values == pytest.approx(
             stats.beta.std(3 + y, 7 + n - y), rel=1e-5
-        )
-        assert given_both["theta_sd"].values == pytest.approx(
-            stats.beta.std(3 + y, 7 + n - y), rel=1e-9
         )
 
     def test_one_proportion_for_all(self):
@@ -486,7 +482,6 @@ class TestSpecialFunctions:
 
 #: A million groups in a process of its own, whose memory is then known.
 MILLION = """
-import time
 import numpy as np
 from scipy import stats
 from pooling import exact
@@ -495,21 +490,18 @@ J = 1_000_000
 size = {size}
 if {binomial}:
     y = rng.binomial(size, rng.beta(2, 8, J))
-    began = time.process_time()
     fit = exact.beta_binomial(y, size)
 else:
     y = rng.poisson(size * rng.gamma(2, 1 / 4, J))
-    began = time.process_time()
     fit = exact.gamma_poisson(
         y, size, alpha_prior=stats.expon(), beta_prior=stats.gamma(0.1)
     )
 mean, sd = fit.mean("theta"), fit.sd("theta")
-seconds = time.process_time() - began
 assert mean.shape == sd.shape == (J,) and (sd > 0).all()
 assert abs(fit.quantile("alpha", 0.5) - 2) < 0.05
 with open("/proc/self/status") as file:
     status = dict(line.split(":", 1) for line in file)
-print(seconds, int(status["VmHWM"].split()[0]) / 1024)
+print(int(status["VmHWM"].split()[0]) / 1024)
 """
 
 
@@ -522,17 +514,15 @@ print(seconds, int(status["VmHWM"].split()[0]) / 1024)
         (False, "np.exp(rng.normal(size=J))"),
     ],
 )
-def test_a_million_groups(binomial, size):
-    """All means and sds; less than half of the seconds on an idle core."""
+def test_a_million_groups_fit_into_a_gigabyte(binomial, size):
+    """All means and sds. `make bench` says how long they take."""
     done = subprocess.run(
         [sys.executable, "-c", MILLION.format(binomial=binomial, size=size)],
         capture_output=True,
         text=True,
         check=True,
     )
-    spent, megabytes = map(float, done.stdout.split())
-    assert spent < 4
-    assert megabytes < 1000
+    assert float(done.stdout) < 1000
 
 
 def successes_of(y=(1, 2, 3, 5), n=(4, 5, 6, 8), **keywords):
@@ -668,11 +658,6 @@ class TestBadInput:
         for bad in (-1, np.nan, "a", [1, 2, 3], 0):
             with pytest.raises(ValueError, match=size):
                 fit.predict([0, 1], bad)
-        for bad in (0, -1, "a", np.nan, [1, 2]):
-            with pytest.raises(ValueError, match="alpha"):
-                fit.given_hyperparameters(bad, 1)
-            with pytest.raises(ValueError, match="beta"):
-                fit.given_hyperparameters(1, bad)
         with pytest.raises(ValueError, match="q must"):
             fit.quantile("tau", 2)
         with pytest.raises(ValueError, match="x must"):

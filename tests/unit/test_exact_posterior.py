@@ -343,19 +343,17 @@ class TestInterface:
     def test_labels(self, kind):
         fit = self.fit(kind)
         (name,) = (n for n, dims in fit.dims.items() if dims == ("school",))
-        for found in (
+        results = [
             fit.mean(name),
             fit.sd(name),
             fit.cdf(name, 0.3),
             fit.density(name, 0.3),
             fit.quantile(name, 0.5),
-            (
-                fit.given_hyperparameters(2.0, 3.0)
-                if kind in COUNTS
-                else fit.given_tau(1.0)
-            )[f"{name}_mean"],
             fit.sample(2, np.random.default_rng(1))[name],
-        ):
+        ]
+        if kind not in COUNTS:
+            results.append(fit.given_tau(1.0)[f"{name}_mean"])
+        for found in results:
             assert isinstance(found, xr.DataArray)
             assert found["school"].values.tolist() == list("ABCD")
         assert fit.quantile(name, [0.1, 0.9])["quantile"].values.tolist() == [0.1, 0.9]
@@ -484,28 +482,33 @@ def test_labels_come_from_the_data():
         fit.predict(["a"], frame[["x", "one"]][:1])
 
 
-def test_many_groups_are_interpolated_to_nine_digits():
-    """Interpolation over the standard errors, against the sums it stands for."""
+def test_as_many_groups_as_are_interpolated():
+    """Against sums over all groups on a grid of log(tau), to nine digits."""
     rng = np.random.default_rng(6)
     sigma = np.exp(rng.normal(0, 1.5, 3000))
-    y = rng.normal(0, np.hypot(0.7, sigma))
-    fast = exact.normal_hierarchy(y, sigma)
-    assert fast._data.sums is not None
-    plain = fast._data._replace(sums=None)
-    tau = fast._tau[:, ::7]
-    for quick_one, slow in zip(
-        _normal._mu_given_tau(fast._data, np.zeros(1, int), tau),
-        _normal._mu_given_tau(plain, np.zeros(1, int), tau),
-        strict=True,
-    ):
-        np.testing.assert_allclose(quick_one, slow, rtol=1e-10)
-    p = fast._nodes.weight
-    for quick_one, slow in zip(
-        _normal._theta_moments_of_many(fast._data, p, fast._tau, fast._mu),
-        _normal._theta_moments(plain, p, fast._tau, fast._mu),
-        strict=True,
-    ):
-        np.testing.assert_allclose(quick_one, slow, rtol=1e-9, atol=1e-10)
+    y, prior = rng.normal(0, np.hypot(0.7, sigma)), stats.halfnorm(scale=2)
+    fit = exact.normal_hierarchy(y, sigma, tau_prior=prior)
+
+    log_tau = np.linspace(np.log(0.4), np.log(1.2), 300)
+    weight = 1 / (sigma[:, None] ** 2 + np.exp(2 * log_tau))
+    total = weight.sum(axis=0)
+    mu = (weight.T @ y) / total
+    distance = y[:, None] - mu
+    log_p = np.log(weight).sum(axis=0) - np.log(total)
+    log_p = log_p - (weight * distance**2).sum(axis=0)
+    log_p = log_p / 2 + prior.logpdf(np.exp(log_tau)) + log_tau
+    p = np.exp(log_p - log_p.max())
+    assert p[0] < 1e-15 and p[-1] < 1e-15
+    p /= p.sum()
+    back = sigma[:, None] ** 2 * weight  # how far each estimate moves to mu
+    mean = y[:, None] - back * distance
+    variance = sigma[:, None] ** 2 * (1 - back) + back**2 / total
+    centre = mean @ p
+    sd = np.sqrt((variance * p).sum(axis=1) + ((mean - centre[:, None]) ** 2) @ p)
+    np.testing.assert_allclose(fit.mean("tau"), np.exp(log_tau) @ p, rtol=1e-9)
+    np.testing.assert_allclose(fit.mean("mu"), mu @ p, rtol=1e-9)
+    np.testing.assert_allclose(fit.mean("theta"), centre, rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(fit.sd("theta"), sd, rtol=1e-9)
 
 
 def test_a_saturated_design_leaves_the_priors():
@@ -543,7 +546,6 @@ def test_dependent_columns_under_a_normal_prior():
 
 #: A million groups in a process of its own, whose memory is then known.
 MILLION = """
-import time
 import numpy as np
 from scipy import stats
 from pooling import exact
@@ -557,40 +559,34 @@ if {rows}:
     if {predictors}:
         X = np.ones((len(group), 1 + {predictors}))
         X[:, 1:] = rng.normal(size=(len(group), {predictors}))
-    began = time.process_time()
     fit = exact.varying_intercepts(y, group, X, tau_prior=prior, sigma_prior=prior)
     mean, sd = fit.mean("a"), fit.sd("a")
 else:
     sigma = np.exp(rng.normal(0, 0.5, J))
     y = rng.normal(0, 0.5, J) + sigma * rng.normal(size=J)
-    began = time.process_time()
     fit = exact.normal_hierarchy(y, sigma, tau_prior=prior)
     mean, sd = fit.mean("theta"), fit.sd("theta")
-seconds = time.process_time() - began
 assert mean.shape == sd.shape == (J,) and (sd > 0).all()
 assert abs(fit.mean("tau") - 0.5) < 5 * fit.sd("tau")
 # Not getrusage: its maximum includes what the process that started this one held.
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
-print(seconds, int(status["VmHWM"].split()[0]) / 1024)
+print(int(status["VmHWM"].split()[0]) / 1024)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is counted in kB on Linux")
 @pytest.mark.parametrize(
-    ("rows", "predictors", "seconds"),
-    [(False, 0, 2), (True, 0, 3), (True, 1, 5), (True, 3, 5)],
+    ("rows", "predictors"), [(False, 0), (True, 0), (True, 1), (True, 3)]
 )
-def test_a_million_groups(rows, predictors, seconds):
-    """All means and sds; two thirds of the seconds, or less, on an idle core."""
+def test_a_million_groups_fit_into_a_gigabyte(rows, predictors):
+    """All means and sds. `make bench` says how long they take."""
     done = subprocess.run(
         [sys.executable, "-c", MILLION.format(rows=rows, predictors=predictors)],
         capture_output=True,
         text=True,
         check=True,
     )
-    spent, megabytes = map(float, done.stdout.split())
-    assert spent < seconds
-    assert megabytes < 1000
+    assert float(done.stdout) < 1000
 
 
 class Prior:

@@ -145,7 +145,7 @@ def test_words_are_not_marked_but_given_criteria():
         ((1.0, " "), "in words"),
         ((np.nan, "x"), "finite"),
         ((np.zeros((2, 2)), "x"), "finite"),
-        ((0.0, "x"), "may be off"),
+        ((0.0, "x"), "needs within= or mcse="),
     ],
 )
 def test_a_check_that_could_not_be_met_is_refused(arguments, says):

@@ -11,6 +11,8 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 import pytest
 
+import pooling
+
 ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 PROJECT = tomllib.loads(PYPROJECT)["project"]
@@ -49,18 +51,9 @@ def python(*arguments: str, path: Path | None = None, cwd: Path = ROOT) -> str:
 # The folder code/ and the standard library's module of that name
 
 
-def test_the_folder_code_is_no_package():
-    assert (ROOT / "code" / "pooling" / "__init__.py").exists()
-    assert not (ROOT / "code" / "__init__.py").exists()
-    assert not list((ROOT / "code").glob("*.py"))
-
-
-def test_it_does_not_hide_the_standard_library_s():
-    python("import code; code.InteractiveConsole; code.interact")
-
-
-def test_the_debugger_works_beside_it():
-    python("import pdb; pdb.Pdb(); import IPython.terminal.debugger")
+def test_the_folder_code_does_not_hide_the_standard_library_s():
+    """It is no package, so that the debugger and IPython find the module `code`."""
+    python("import code, pdb; code.interact; import IPython.terminal.debugger")
 
 
 # The pinned sets
@@ -170,6 +163,11 @@ def test_the_wheel_says_what_it_needs(wheel):
         metadata = archive.read(name).decode()
     assert re.search(r"^Requires-Python: .*>=3\.12", metadata, re.M)
     assert "License-Expression: MIT" in metadata
+
+
+def test_the_module_says_its_version():
+    assert pooling.__version__ == PROJECT["version"]
+    assert "__version__" in dir(pooling)
 
 
 def test_the_module_works_from_the_wheel(wheel, tmp_path):

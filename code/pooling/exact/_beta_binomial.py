@@ -1,9 +1,14 @@
 """The beta-binomial model: proportions of groups, from counts of successes."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import special
 
-from pooling.exact import _check
+from pooling import _check
 from pooling.exact._conjugate import (
     Conjugate,
     Model,
@@ -16,8 +21,8 @@ from pooling.exact._conjugate import (
 )
 from pooling.exact._counts import Table, few, log_rising
 from pooling.exact._kernels import Beta
-from pooling.exact._priors import ProportionPrior, ScalePrior
-from pooling.exact.posterior import check_same_labels, labels_of_groups
+from pooling.exact._priors import Prior, ProportionPrior, ScalePrior
+from pooling.exact.posterior import Prediction, check_same_labels, labels_of_groups
 
 _SCALARS = ("mu", "kappa", "alpha", "beta", "tau")
 
@@ -31,7 +36,14 @@ class _FlatInBoth:
             return -1.5 * np.log(kappa)
 
 
-def beta_binomial(y, n, *, mu_prior=None, kappa_prior=None, coords=None):
+def beta_binomial(
+    y: ArrayLike,
+    n: ArrayLike,
+    *,
+    mu_prior: Prior | None = None,
+    kappa_prior: Prior | None = None,
+    coords: Mapping[str, ArrayLike] | None = None,
+) -> BetaBinomial:
     """Exact posterior of the beta-binomial model.
 
     The model is ``y[j] ~ Binomial(n[j], theta[j])``, ``theta[j] ~ Beta(alpha, beta)``.
@@ -128,7 +140,7 @@ class BetaBinomial(Conjugate):
 
     _size_name = "n"
 
-    def predict(self, group, n=None):
+    def predict(self, group: ArrayLike, n: ArrayLike | None = None) -> Prediction:
         """What the posterior predicts for new trials in each of some groups.
 
         Parameters

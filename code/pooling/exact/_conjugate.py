@@ -7,6 +7,8 @@ coordinates that suit the question: the distribution of a scalar quantity comes 
 few points of the plane.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import cached_property
 from typing import NamedTuple
@@ -14,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from pooling.exact import _check, _groups, _nested, _quadrature
+from pooling import _check
+from pooling.exact import _groups, _nested, _quadrature
 from pooling.exact._interpolation import Interpolation, nodes_needed
 from pooling.exact._priors import Tail, scale_moments
 from pooling.exact._theta import CountPrediction, Lines, Mixture, Theta, ThetaPrediction
@@ -132,40 +135,11 @@ class Conjugate(Posterior):
         return f"<{type(self).__name__} of {groups} group{'s'[: groups != 1]}>"
 
     @property
-    def log_evidence(self):
+    def log_evidence(self) -> float:
         masses = sum(prior.log_mass(1.0) for prior in self._model.priors)
         return float(self._outer.log_totals[0, 0] - masses)
 
-    def given_hyperparameters(self, alpha, beta):
-        """Means and sds of theta where both hyperparameters are known.
-
-        Parameters
-        ----------
-        alpha, beta : float, above zero
-
-        Returns
-        -------
-        xarray.Dataset
-            ``theta_mean`` and ``theta_sd``.
-
-        Raises
-        ------
-        ValueError
-            If a hyperparameter is not one number above zero.
-        """
-        for name, value in (("alpha", alpha), ("beta", beta)):
-            value = _check.positive_array(name, value)
-            if value.ndim:
-                raise ValueError(
-                    f"{name} must be one number, not of shape {value.shape}"
-                )
-        kernel, dims = self._model.kernel, self.dims["theta"]
-        a, b = kernel.given(alpha, beta, self._model.y, self._model.size)
-        found = {"theta_mean": kernel.mean(a, b)}
-        found["theta_sd"] = np.sqrt(kernel.variance(a, b))
-        return xr.Dataset({name: (dims, v) for name, v in found.items()}, self.coords)
-
-    def sample(self, draws, rng):
+    def sample(self, draws: int, rng: np.random.Generator) -> xr.Dataset:
         draws, rng = _check.whole_number("draws", draws), _check.generator("rng", rng)
         model, q = self._model, rng.random((2, draws))
         u, v = _nested.pairs(self._outer, self._inner, *q)

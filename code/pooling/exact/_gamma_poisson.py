@@ -1,9 +1,14 @@
 """The gamma-Poisson model: rates of groups, from counts of events."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import special
 
-from pooling.exact import _check
+from pooling import _check
 from pooling.exact._conjugate import (
     Conjugate,
     Model,
@@ -14,14 +19,21 @@ from pooling.exact._conjugate import (
 )
 from pooling.exact._counts import Table, few, log_rising
 from pooling.exact._kernels import Gamma
-from pooling.exact._priors import ScalePrior
-from pooling.exact.posterior import check_same_labels, labels_of_groups
+from pooling.exact._priors import Prior, ScalePrior
+from pooling.exact.posterior import Prediction, check_same_labels, labels_of_groups
 
 _RATES = 1e-15, 1e15
 _SCALARS = ("mu", "alpha", "beta", "tau")
 
 
-def gamma_poisson(y, exposure, *, alpha_prior, beta_prior, coords=None):
+def gamma_poisson(
+    y: ArrayLike,
+    exposure: ArrayLike,
+    *,
+    alpha_prior: Prior | None,
+    beta_prior: Prior | None,
+    coords: Mapping[str, ArrayLike] | None = None,
+) -> GammaPoisson:
     """Exact posterior of the gamma-Poisson model.
 
     The model is ``y[j] ~ Poisson(exposure[j] * theta[j])``, with theta[j] from a gamma
@@ -128,7 +140,9 @@ class GammaPoisson(Conjugate):
 
     _size_name = "exposure"
 
-    def predict(self, group, exposure=None):
+    def predict(
+        self, group: ArrayLike, exposure: ArrayLike | None = None
+    ) -> Prediction:
         """What the posterior predicts for new events in each of some groups.
 
         Parameters

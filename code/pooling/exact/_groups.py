@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from pooling.exact import _check
+from pooling import _check
 
 _ROWS = 2**14  # of a block that stays in a processor's cache
 _ROUNDING = 1e-13  # a difference below this share of the numbers is rounding

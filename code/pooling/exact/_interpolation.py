@@ -8,6 +8,9 @@ functions such as ``1 / (v + tau**2)`` and ``log(v + tau**2)``. As functions of
 error that falls like 9.2 to the power of the order (Trefethen, *Approximation
 Theory and Approximation Practice*, theorem 8.2): at order 16 to 1e-14 of the
 function. Averages of such functions over tau are just as smooth.
+
+Ten thousand groups could do without. It is here for a million: the means and sds of
+all are to take three seconds at most.
 """
 
 import numpy as np

@@ -8,7 +8,7 @@ those of t.
 import numpy as np
 from scipy import special
 
-from pooling.exact import _check
+from pooling import _check
 from pooling.exact._counts import excess, stirling
 
 # Half the width of a window outside which a kernel is negligible, where a

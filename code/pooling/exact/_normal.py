@@ -1,16 +1,22 @@
 """The normal hierarchy with known standard errors: one integral, over tau."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 import xarray as xr
 
-from pooling.exact import _check, _groups, _mixtures, _quadrature
+from pooling import _check
+from pooling.exact import _groups, _mixtures, _quadrature
 from pooling.exact._interpolation import Interpolation, nodes_needed
-from pooling.exact._priors import ScalePrior, normal_prior
+from pooling.exact._priors import Prior, ScalePrior, normal_prior
 from pooling.exact.posterior import (
     Posterior,
+    Prediction,
     check_same_labels,
     labels_of_groups,
     numbered,
@@ -32,7 +38,7 @@ class _Data(NamedTuple):
     mu_precision: float  # 0 where the prior is flat
     centre: np.ndarray  # (R,), in the units of the caller
     unit: float
-    sums: "_Sums | None"
+    sums: _Sums | None
 
 
 class _Sums(NamedTuple):
@@ -56,7 +62,14 @@ class _Mu(NamedTuple):
     log_likelihood: np.ndarray
 
 
-def normal_hierarchy(y, sigma, *, mu_prior=None, tau_prior=None, coords=None):
+def normal_hierarchy(
+    y: ArrayLike,
+    sigma: ArrayLike,
+    *,
+    mu_prior: Prior | None = None,
+    tau_prior: Prior | None = None,
+    coords: Mapping[str, ArrayLike] | None = None,
+) -> NormalHierarchy:
     """Exact posterior of the normal hierarchy with known standard errors.
 
     The model is ``y[j] ~ N(theta[j], sigma[j])``, ``theta[j] ~ N(mu, tau)``, where
@@ -172,7 +185,7 @@ class NormalHierarchy(Posterior):
         return f"<NormalHierarchy of {replications}{self._groups} groups>"
 
     @property
-    def log_evidence(self):
+    def log_evidence(self) -> float | xr.DataArray:
         if not self._data.mu_precision:
             raise ValueError(
                 "log_evidence needs proper priors, but mu_prior is flat (None)"
@@ -182,7 +195,7 @@ class NormalHierarchy(Posterior):
         values = self._nodes.log_totals[:, 0] - mass + jacobian
         return self._labelled("tau", values.reshape(self._batch))
 
-    def given_tau(self, tau):
+    def given_tau(self, tau: ArrayLike) -> xr.Dataset:
         """Means and sds of the other quantities where tau is known.
 
         Parameters
@@ -227,7 +240,7 @@ class NormalHierarchy(Posterior):
             variables[key] = (dims + last, value.reshape((*shape, *value.shape[2:])))
         return xr.Dataset(variables, coords)
 
-    def sample(self, draws, rng):
+    def sample(self, draws: int, rng: np.random.Generator) -> xr.Dataset:
         draws, rng = _check.whole_number("draws", draws), _check.generator("rng", rng)
         data, (rows, groups) = self._data, self._data.y.shape
         row = np.repeat(np.arange(rows), draws)
@@ -256,7 +269,7 @@ class NormalHierarchy(Posterior):
             self.coords,
         )
 
-    def predict(self, group, sigma=0.0):
+    def predict(self, group: ArrayLike, sigma: ArrayLike = 0.0) -> Prediction:
         """What the posterior predicts for a new estimate in each of some groups.
 
         Parameters

@@ -1,11 +1,12 @@
 """Priors as the quadrature needs them: on the logarithm of a standard deviation."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from scipy import special, stats
 
-from pooling.exact import _check, _nested, _quadrature
+from pooling import _check
+from pooling.exact import _nested, _quadrature
 
 # Beyond these limits of log(tau / unit) nothing is looked at; squares of the
 # exponentials are still ordinary floating-point numbers.
@@ -18,6 +19,12 @@ _QUANTILES = np.array([0.001, 0.25, 0.5, 0.75, 0.999])
 _NEAR_ONE = 12.0, 14.0
 # A tail that falls by less than this (in logs) within the limits is too long.
 _ENOUGH = 28.0
+
+
+class Prior(Protocol):
+    """What a prior must have, such as a frozen distribution of SciPy."""
+
+    def logpdf(self, x): ...
 
 
 class Normal(NamedTuple):

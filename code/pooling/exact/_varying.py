@@ -1,15 +1,19 @@
 """The normal hierarchy from rows of data: two integrals, over tau and sigma."""
 
+from __future__ import annotations
+
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 import pandas as pd
 import xarray as xr
 
-from pooling.exact import _check, _groups, _mixtures, _nested, _quadrature
-from pooling.exact._priors import ScalePrior, Tail, frozen_norm, scale_moments
-from pooling.exact.posterior import Posterior, group_dimension
+from pooling import _check
+from pooling.exact import _groups, _mixtures, _nested, _quadrature
+from pooling.exact._priors import Prior, ScalePrior, Tail, frozen_norm, scale_moments
+from pooling.exact.posterior import Posterior, Prediction, group_dimension
 
 _NAMES = ("beta", "a", "tau", "sigma")
 _PRIORS = "tau_prior or sigma_prior"
@@ -40,7 +44,15 @@ class _Model(NamedTuple):
         return not self.precision.any()
 
 
-def varying_intercepts(y, group, X=None, *, tau_prior, sigma_prior, beta_prior=None):
+def varying_intercepts(
+    y: ArrayLike,
+    group: ArrayLike,
+    X: ArrayLike | None = None,
+    *,
+    tau_prior: Prior | None,
+    sigma_prior: Prior | None,
+    beta_prior: Prior | None = None,
+) -> VaryingIntercepts:
     """Exact posterior of a linear model with varying intercepts.
 
     The model is ``y[i] ~ N(X[i] @ beta + a[group[i]], sigma)``, ``a[j] ~ N(0, tau)``.
@@ -192,7 +204,7 @@ class VaryingIntercepts(Posterior):
         )
 
     @property
-    def log_evidence(self):
+    def log_evidence(self) -> float:
         model = self._model
         if model.flat:
             raise ValueError(
@@ -201,7 +213,7 @@ class VaryingIntercepts(Posterior):
         masses = [p.log_mass(model.unit) for p in (model.tau_prior, model.sigma_prior)]
         return float(self._tau.log_totals[0, 0] - sum(masses))
 
-    def given_tau(self, tau):
+    def given_tau(self, tau: ArrayLike) -> xr.Dataset:
         """Means and sds of the other quantities where tau is known.
 
         Parameters
@@ -246,7 +258,7 @@ class VaryingIntercepts(Posterior):
         coords = self.coords | ({"tau": tau} if tau.ndim else {})
         return xr.Dataset(variables, coords)
 
-    def predict(self, group, X=None):
+    def predict(self, group: ArrayLike, X: ArrayLike | None = None) -> Prediction:
         """What the posterior predicts for new rows of ``y``, one by one.
 
         Parameters
@@ -331,7 +343,7 @@ class VaryingIntercepts(Posterior):
             raise ValueError(f"X must have {p} columns as in the fit, not {x.shape[1]}")
         return x
 
-    def sample(self, draws, rng):
+    def sample(self, draws: int, rng: np.random.Generator) -> xr.Dataset:
         draws, rng = _check.whole_number("draws", draws), _check.generator("rng", rng)
         model, data = self._model, self._model.data
         tau, sigma = self._draw_scales(rng.random(draws), rng.random(draws))

@@ -1,13 +1,16 @@
 """The interface that every exact posterior has."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import ArrayLike
 import pandas as pd
 import xarray as xr
 
-from pooling.exact import _check
+from pooling import _check
 
 
 class Posterior(ABC):
@@ -51,7 +54,7 @@ class Posterior(ABC):
         self.sizes = dict(sizes)
         self.coords = dict(coords)
 
-    def mean(self, name):
+    def mean(self, name: str) -> float | xr.DataArray:
         """Posterior mean of a quantity.
 
         Parameters
@@ -72,7 +75,7 @@ class Posterior(ABC):
         """
         return self._labelled(name, self._moments(self._checked(name))[0]())
 
-    def sd(self, name):
+    def sd(self, name: str) -> float | xr.DataArray:
         """Posterior standard deviation of a quantity.
 
         Parameters, results and errors are those of `mean`; the sd is inf where the
@@ -80,7 +83,7 @@ class Posterior(ABC):
         """
         return self._labelled(name, self._moments(self._checked(name))[1]())
 
-    def quantile(self, name, q):
+    def quantile(self, name: str, q: ArrayLike) -> float | xr.DataArray:
         """Posterior quantiles of a quantity.
 
         Parameters
@@ -106,7 +109,7 @@ class Posterior(ABC):
 
         return quantiles(at, q, self.dims[name], self._shape(name), self.coords)
 
-    def cdf(self, name, x):
+    def cdf(self, name: str, x: ArrayLike) -> float | xr.DataArray:
         """Posterior probability that a quantity is at most ``x``.
 
         Parameters
@@ -129,7 +132,7 @@ class Posterior(ABC):
         """
         return self._evaluate(self._cdf, name, x)
 
-    def density(self, name, x):
+    def density(self, name: str, x: ArrayLike) -> float | xr.DataArray:
         """Posterior density of a quantity, in one over its units.
 
         Parameters, results and errors are those of `cdf`. The density of a
@@ -138,7 +141,7 @@ class Posterior(ABC):
         return self._evaluate(self._density, name, x)
 
     @abstractmethod
-    def sample(self, draws, rng):
+    def sample(self, draws: int, rng: np.random.Generator) -> xr.Dataset:
         """Independent draws from the joint posterior.
 
         Parameters
@@ -158,7 +161,7 @@ class Posterior(ABC):
         """
 
     @abstractmethod
-    def predict(self, group, *covariates):
+    def predict(self, group: ArrayLike, *covariates: ArrayLike) -> Prediction:
         """What the posterior predicts for an observation in each of some groups.
 
         Parameters
@@ -182,7 +185,7 @@ class Posterior(ABC):
 
     @property
     @abstractmethod
-    def log_evidence(self):
+    def log_evidence(self) -> float | xr.DataArray:
         """Log density of the data, with every parameter integrated out: a float.
 
         It is an array where there are replications. Priors of standard deviations
@@ -250,15 +253,15 @@ class Prediction(ABC):
         count = int(np.prod(self.shape))
         return f"<{type(self).__name__} of {count} observation{'s'[: count != 1]}>"
 
-    def mean(self):
+    def mean(self) -> float | xr.DataArray:
         """Predictive mean; nan or inf as for `Posterior.mean`."""
         return labelled(self._moments()[0], self.dims, self.coords)
 
-    def sd(self):
+    def sd(self) -> float | xr.DataArray:
         """Predictive standard deviation; inf if it is infinite."""
         return labelled(self._moments()[1], self.dims, self.coords)
 
-    def quantile(self, q):
+    def quantile(self, q: ArrayLike) -> float | xr.DataArray:
         """Predictive quantiles, as of `Posterior.quantile`."""
 
         def at(q):
@@ -266,15 +269,15 @@ class Prediction(ABC):
 
         return quantiles(at, q, self.dims, self.shape, self.coords)
 
-    def cdf(self, x):
+    def cdf(self, x: ArrayLike) -> float | xr.DataArray:
         """Predictive probability of at most ``x``, as of `Posterior.cdf`."""
         return self._evaluate(self._cdf, x)
 
-    def density(self, x):
+    def density(self, x: ArrayLike) -> float | xr.DataArray:
         """Predictive density at ``x``, which is broadcast as in `Posterior.cdf`."""
         return self._evaluate(lambda index, x: np.exp(self._log_density(index, x)), x)
 
-    def log_density(self, x):
+    def log_density(self, x: ArrayLike) -> float | xr.DataArray:
         """Logarithm of the `density`, also where that is too small for a float."""
         return self._evaluate(self._log_density, x)
 

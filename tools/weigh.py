@@ -1,6 +1,6 @@
 """Weigh every page of the built site: a table for people, run by hand.
 
-    .venv/bin/python tests/weigh.py [_build/html]
+    .venv/bin/python tools/weigh.py [_build/html]
 
 Each page is loaded once in a window as wide as a phone's and in a wide one, from a
 server that compresses as hosts do. A row holds the kB that came before anybody
@@ -19,8 +19,8 @@ import threading
 
 from playwright.sync_api import sync_playwright
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE / "site"), str(HERE.parent / "book")]
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / part) for part in ("tests/site", "tests", "book")]
 
 from _sphinx.downloads import chromium  # noqa: E402
 import axe  # noqa: E402

@@ -1,7 +1,7 @@
 """Compare `pooling.exact` with an independent integration on random small problems.
 
     make soak
-    python tests/soak.py --problems 10000 --seed 1 --processes 2
+    python tools/soak.py --problems 10000 --seed 1 --processes 2
 
 Of four problems one is of rows, one of estimates, one of proportions and one of rates.
 The reference is that of `dense_integrals`; for some problems of the first two kinds it
@@ -13,6 +13,7 @@ import argparse
 import functools
 import multiprocessing
 import os
+from pathlib import Path
 import sys
 import time
 import warnings
@@ -21,6 +22,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: workers share the
 
 import numpy as np  # noqa: E402
 from scipy import integrate, stats  # noqa: E402
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from dense_integrals import (  # noqa: E402
     Counts,

@@ -1,7 +1,7 @@
 """Time Python in the browser: from the press of Run to the eight schools' table.
 
-    python tests/live_times.py            cold, then warm, and what each step is worth
-    python tests/live_times.py --runs 5
+    python tools/live_times.py            cold, then warm, and what each step is worth
+    python tools/live_times.py --runs 5
 
 Needs the built book, Chromium and the official Pyodide files (tests/README.md says
 where they come from). Serves all of it from this machine; run it on a machine that
@@ -17,8 +17,8 @@ import sys
 
 from playwright.sync_api import sync_playwright
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE / "site"), str(HERE.parent / "book")]
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / part) for part in ("tests/site", "tests", "book")]
 
 from _sphinx.downloads import chromium  # noqa: E402
 import live_site  # noqa: E402

@@ -1,6 +1,6 @@
 """Run one chapter alone, and show what its cells print, check and glue.
 
-    python tests/run_chapter.py book/pooling/radon.md --figures figures
+    python tools/run_chapter.py book/pooling/radon.md --figures figures
 
 Figures are written as PNG, to be looked at. Nothing is cached.
 """

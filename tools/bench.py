@@ -1,15 +1,18 @@
 """Time the book's build, and say where the time goes.
 
     make bench                      the build, and exact posteriors of many groups
-    python tests/bench.py --compare and chapters one after another, for comparison
+    python tools/bench.py --compare and chapters one after another, for comparison
+    python tools/bench.py --exact   exact posteriors alone
 
 Works on a copy of the checkout in a temporary folder, with every cache empty: the
-book that you have built stays as it is. Run it on a machine that does nothing else.
+book that you have built stays as it is. Run it on a machine that does nothing else:
+it fails if an exact posterior takes longer than it should on an idle core.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from datetime import datetime
 import os
 from pathlib import Path
@@ -24,7 +27,7 @@ import nbformat
 import numpy as np
 from scipy import stats
 
-from pooling import exact
+from pooling import datasets, exact
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book"))
@@ -75,32 +78,71 @@ def build(where: Path, **environ: str) -> float:
     return time.monotonic() - began
 
 
-def million() -> dict[str, float]:
-    """Seconds that exact posteriors of a million groups take, by what is known."""
+def exact_problems() -> list[tuple[str, float, str, Callable[[], exact.Posterior]]]:
+    """What is solved, the seconds that it may take, a quantity, and the solution."""
     rng = np.random.default_rng(1)
     groups, prior = 1_000_000, stats.halfnorm(scale=2)
     group = np.repeat(np.arange(groups), 5)
     effect, noise = rng.normal(0, 0.5, groups), rng.normal(size=5 * groups)
     sigma = np.exp(rng.normal(0, 0.5, groups))
     rows, estimates = effect[group] + noise, effect + sigma * noise[:groups]
+    X = np.ones((5 * groups, 4))
+    X[:, 1:] = rng.normal(size=(5 * groups, 3))
+    trials = rng.integers(1, 51, groups)
+    successes = rng.binomial(trials, rng.beta(2, 8, groups))
+    exposure = np.exp(rng.normal(size=groups))
+    events = rng.poisson(exposure * rng.gamma(2, 1 / 4, groups))
+    schools, radon = datasets.load_eight_schools(), datasets.load_radon()
+    again = rng.normal(schools["effect"], schools["se"], size=(1000, 8))
+    floor = np.column_stack([np.ones(len(radon)), radon["floor"]])
 
-    def seconds(name, solve) -> float:
-        began = time.monotonic()
-        fit = solve()
-        fit.mean(name), fit.sd(name)
-        return time.monotonic() - began
+    def of_rows(y, group, X=None):
+        return exact.varying_intercepts(
+            y, group, X, tau_prior=prior, sigma_prior=prior
+        )
 
-    return {
-        "a million groups of five rows": seconds(
-            "a",
-            lambda: exact.varying_intercepts(
-                rows, group, tau_prior=prior, sigma_prior=prior
+    return [
+        ("a million groups of five rows", 3, "a", lambda: of_rows(rows, group)),
+        ("with three predictors", 5, "a", lambda: of_rows(rows, group, X)),
+        (
+            "a million standard errors", 2, "theta",
+            lambda: exact.normal_hierarchy(estimates, sigma, tau_prior=prior),
+        ),
+        (
+            "a million proportions", 4, "theta",
+            lambda: exact.beta_binomial(successes, trials),
+        ),
+        (
+            "a million rates", 4, "theta",
+            lambda: exact.gamma_poisson(
+                events, exposure, alpha_prior=stats.expon(),
+                beta_prior=stats.gamma(0.1),
             ),
         ),
-        "a million standard errors": seconds(
-            "theta", lambda: exact.normal_hierarchy(estimates, sigma, tau_prior=prior)
+        (
+            "eight schools a thousand times", 1, "theta",
+            lambda: exact.normal_hierarchy(again, schools["se"].to_numpy()),
         ),
-    }
+        (
+            "radon with the floor", 2, "a",
+            lambda: of_rows(radon["log_radon"], radon["county"], floor),
+        ),
+    ]
+
+
+def time_exact() -> bool:
+    """Print what each problem takes; whether all are as quick as they should be."""
+    print("Exact posteriors, all means and sds of the groups:")
+    slow = False
+    for what, limit, name, solve in exact_problems():
+        began = time.process_time()
+        fit = solve()
+        fit.mean(name), fit.sd(name)
+        seconds = time.process_time() - began
+        late = "   too slow" if seconds > limit else ""
+        print(f"{what:36}{seconds:8.2f} s of at most {limit} s{late}", flush=True)
+        slow = slow or bool(late)
+    return not slow
 
 
 def shares(where: Path) -> tuple[int, dict[str, float]]:
@@ -142,10 +184,13 @@ def _time(stamp: str) -> datetime:
     return datetime.fromisoformat(stamp.replace("Z", "+00:00"))
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--compare", action="store_true")
+    parser.add_argument("--exact", action="store_true")
     arguments = parser.parse_args()
+    if arguments.exact:
+        return int(not time_exact())
 
     with tempfile.TemporaryDirectory() as folder:
         where = copy(Path(folder) / "book")
@@ -166,15 +211,15 @@ def main() -> None:
         print("\nOf the time in kernels, which run side by side:")
         for what, seconds in spent.items():
             print(f"{what:36}{seconds:8.1f} s   {seconds / total:4.0%}")
-    print("\nExact posteriors, all means and sds of the groups:")
-    for what, seconds in million().items():
-        print(f"{what:36}{seconds:8.2f} s")
+    print()
+    quick = time_exact()
     if arguments.compare:
         with tempfile.TemporaryDirectory() as folder:
             where = copy(Path(folder) / "book")
             one = build(where, BOOK_WORKERS="1")
         print(f"\n{'cold, one chapter at a time':36}{one:8.1f} s")
+    return int(not quick)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

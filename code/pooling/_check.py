@@ -1,4 +1,9 @@
-"""Arguments checked at the door: each error names the argument and the value."""
+"""Arguments of public functions, checked before anything is computed.
+
+Every function returns the value in the form that the caller computes with, or raises a
+``ValueError`` that names the argument, what it must be, and what was given. Strings and
+truth values are no numbers.
+"""
 
 from decimal import Decimal
 from fractions import Fraction
@@ -70,6 +75,52 @@ def non_negative_array(name, value):
     if bad.any():
         raise ValueError(f"{name} must not be negative, but {_where(name, array, bad)}")
     return array
+
+
+def array_of(name, value, *, ndim=1, size=None, like=None):
+    """``value`` as an array of finite floats of a shape, or a ``ValueError``.
+
+    ``ndim`` is the number of dimensions, None for any; ``size`` is how many numbers
+    there must be; ``like`` is another argument of the same shape: its name and array.
+    """
+    array = real_array(name, value)
+    if like is not None:
+        same_shape(name, array, *like)
+    if ndim is not None and array.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} dimension(s), not {array.ndim}")
+    if size is not None and array.size != size:
+        raise ValueError(f"{name} must have length {size}, not {array.size}")
+    return array
+
+
+def number(name, value):
+    """``value`` as one finite float, or a ``ValueError``."""
+    array = real_array(name, value)
+    if array.ndim:
+        raise ValueError(f"{name} must be one number, not of shape {array.shape}")
+    return float(array)
+
+
+def non_negative_number(name, value):
+    """``value`` as one finite float of zero or more, or a ``ValueError``."""
+    return number(name, non_negative_array(name, value))
+
+
+def same_shape(name, array, other_name, other):
+    """An error unless both arrays have the same shape."""
+    if array.shape != other.shape:
+        raise ValueError(
+            f"{name} must have the shape of {other_name}, {other.shape}, "
+            f"not {array.shape}"
+        )
+
+
+def increasing(name, array):
+    """An error unless there are two numbers or more, each above the one before."""
+    if array.size < 2 or (np.diff(array) <= 0).any():
+        raise ValueError(
+            f"{name} must hold at least two values that increase, not {_shown(array)}"
+        )
 
 
 def counts(name, value, *, least=0, ndim_min=0):
