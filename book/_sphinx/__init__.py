@@ -29,7 +29,6 @@ PARTS = (
     # Before a page is read
     events,  # read pages again when a page or a file changes that they are made of
     hosting,  # link to the repository and the site that this build is for
-    redirects,  # check the pages that have moved, and root the links of the 404 page
     parallel,  # run the chapters whose results are missing, several at a time
     # While a page is read
     gated_exercises,  # forget the exercises of a page that is read again

@@ -16,6 +16,7 @@ import nbformat
 import pytest
 import yaml
 
+import _sphinx
 from _sphinx import events
 from _sphinx.content import data_cards, explorable, figures, fits_table, mathematics
 from _sphinx.executing import kernels, parallel, records
@@ -79,8 +80,6 @@ def test_a_figure_without_the_book_s_colours_fails_the_build(tmp_path, monkeypat
     svg = drawing("#123456")
     _, (warning,) = checked(tmp_path, monkeypatch, svg, alt="A line.")
     assert "no colours for a dark page" in warning
-
-
 
 
 # What a chapter's results depend on
@@ -476,6 +475,10 @@ def test_only_cells_that_show_their_code_are_live():
     assert note.astext() == (
         '<script type="application/json" data-live>{"draws": 500}</script>'
     )
+
+
+def test_each_part_is_set_up_once():
+    assert len(set(_sphinx.PARTS)) == len(_sphinx.PARTS)
 
 
 def test_a_build_that_runs_nothing_imports_no_library_of_the_chapters():
