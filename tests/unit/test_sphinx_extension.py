@@ -428,53 +428,17 @@ def test_an_explorable_has_a_module_and_data_for_it(name):
 # Live cells
 
 
-@pytest.mark.parametrize(
-    "live", [{"draws": 500}, {"not": "it needs a compiler"}, {"draws": 1, "not": "x"}]
-)
-def test_what_a_cell_may_say_of_its_live_self(live):
-    assert cells.mistake(live) is None
-
-
-@pytest.mark.parametrize(
-    "live,words",
-    [
-        ("no", "mapping"),
-        ({}, "mapping"),
-        ({"draw": 500}, "but no draw"),
-        ({"draws": 0}, "above zero, not 0"),
-        ({"draws": True}, "above zero, not True"),
-        ({"draws": "many"}, "not 'many'"),
-        ({"not": " "}, "the reason in words"),
-        ({"not": True}, "the reason in words"),
-    ],
-)
-def test_a_slip_in_what_a_cell_says_is_named(live, words):
-    assert words in cells.mistake(live)
-
-
-def test_what_a_cell_says_does_not_end_its_script():
-    data = {"not": "</script><b>"}
-    assert "</" not in cells.as_json(data)
-    assert json.loads(cells.as_json(data)) == data
-
-
-def _cell(*parts: str, **live) -> nodes.container:
-    cell = nodes.container(nb_element="cell_code", cell_metadata={"live": live})
+def _cell(*parts: str) -> nodes.container:
+    cell = nodes.container(nb_element="cell_code")
     cell.extend(nodes.container(nb_element=part) for part in parts)
     return cell
 
 
 def test_only_cells_that_show_their_code_are_live():
     document = new_document("page")
-    shown = _cell("cell_code_source", "cell_code_output", draws=500)
+    shown = _cell("cell_code_source", "cell_code_output")
     document += [shown, _cell("cell_code_output")]
     assert list(cells.shown(document)) == [shown]
-    transform = cells.Tell(document)
-    transform.run()
-    note = shown.children[-1]
-    assert note.astext() == (
-        '<script type="application/json" data-live>{"draws": 500}</script>'
-    )
 
 
 def test_each_part_is_set_up_once():
