@@ -10,8 +10,6 @@ beside them; ``course.zip`` holds all of it.
 from __future__ import annotations
 
 import ast
-from functools import cache
-from importlib import metadata
 from pathlib import Path
 import re
 from string import Template
@@ -22,7 +20,6 @@ from urllib.parse import urljoin
 from docutils import nodes
 import nbformat
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 from sphinx.application import Sphinx
 from sphinx_exercise.nodes import is_exercise_node, is_solution_node
 
@@ -34,6 +31,7 @@ from _sphinx.events import when_html_is_built
 from _sphinx.executing import records
 from _sphinx.executing.parallel import executed
 from _sphinx.files import write_zip
+from _sphinx.requirements import PROJECT, pinned
 from _sphinx.web import hosting
 
 #: Where the notebooks are on the site, and what ends the name of one with solutions.
@@ -104,7 +102,8 @@ def write_notebooks(app: Sphinx, pagename, templatename, context, doctree) -> No
     if doctree is None or not exercises(app.env, pagename):
         return
     chapter = Chapter(pagename, doctree, *_answers(app.env)[pagename])
-    first = first_cell(wheel_builder.NAME, pinned(Path(app.srcdir)), hosting.files())
+    pins = pinned(Path(app.srcdir), PROJECT)
+    first = first_cell(wheel_builder.NAME, pins, hosting.files())
     folder = Path(app.outdir) / FOLDER
     folder.mkdir(exist_ok=True)
     for solved in (False, True):
@@ -128,7 +127,7 @@ def write_course(app: Sphinx) -> None:
     for old in folder.iterdir():
         if old.name not in wanted | {wheel_builder.NAME}:
             old.unlink()
-    pins = pinned(root)
+    pins = pinned(root, PROJECT)
     rows = [
         (app.env.titles[name].astext(), stem, len(page))
         for name, stem, page in zip(names, stems, answers)
@@ -385,29 +384,6 @@ def assignable(expression: str) -> str:
 
 
 # What else is in the archive
-
-
-@cache
-def pinned(root: Path) -> dict[str, str]:
-    """The lines of the pinned set that the module needs, by package."""
-    lines = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    every = {
-        canonicalize_name(line.split("==")[0]): line for line in lines if "==" in line
-    }
-    needed, wanted = set(), ["borrowing-strength"]
-    while wanted:
-        name = wanted.pop()
-        needed.add(name)
-        try:
-            requires = map(Requirement, metadata.requires(name) or [])
-        except metadata.PackageNotFoundError:
-            continue  # of another platform
-        wanted += {
-            canonicalize_name(requirement.name)
-            for requirement in requires
-            if "extra" not in str(requirement.marker)
-        } & every.keys() - needed
-    return {name: line for name, line in every.items() if name in needed}
 
 
 def _version(line: str) -> str:
