@@ -13,6 +13,7 @@ from docutils.utils import new_document
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 import nbformat
+import psutil
 import pytest
 import yaml
 
@@ -362,9 +363,32 @@ def test_kernels_write_below_the_build_alone(tmp_path, monkeypatch):
     assert f"base_compiledir={tmp_path}" in env["PYTENSOR_FLAGS"]
 
 
-def test_the_kernel_is_this_python():
-    spec = kernels.ThisPython().get_kernel_spec("python3")
-    assert spec.argv[0] == sys.executable
+def notebook_of(source: str):
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+
+
+def test_the_kernel_is_this_python(tmp_path, monkeypatch):
+    """And not another of the same name that the reader has installed."""
+    for variable in ("JUPYTER_PATH", "JUPYTER_DATA_DIR"):
+        spec = tmp_path / variable / "kernels" / "python3" / "kernel.json"
+        spec.parent.mkdir(parents=True)
+        about = {"argv": ["no-such-python"], "display_name": "x", "language": "python"}
+        spec.write_text(json.dumps(about), encoding="utf-8")
+        monkeypatch.setenv(variable, str(tmp_path / variable))
+    notebook = notebook_of("import os, sys; print(sys.executable, os.environ['BOOK'])")
+    env = {**os.environ, "IPYTHONDIR": str(tmp_path), "BOOK": "here"}
+    result = kernels.run(notebook, tmp_path, env)
+    assert result.err is None
+    assert notebook.cells[0].outputs[0].text.split() == [sys.executable, "here"]
+
+
+def test_a_cell_that_fails_ends_the_run_and_the_kernel(tmp_path):
+    notebook = notebook_of("import os; print(os.getpid(), flush=True); 1 / 0")
+    env = {**os.environ, "IPYTHONDIR": str(tmp_path)}
+    result = kernels.run(notebook, tmp_path, env)
+    assert "ZeroDivisionError" in str(result.err)
+    assert "1 / 0" in kernels.failure(notebook)
+    assert not psutil.pid_exists(int(notebook.cells[0].outputs[0].text))
 
 
 def test_a_failure_names_the_cell_and_its_traceback():
