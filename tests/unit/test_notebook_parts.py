@@ -169,7 +169,7 @@ GITHUB = {
         ),
         ({**GITHUB, "GITHUB_SERVER_URL": "https://git.example"}, "", ""),
         (
-            {"CI_PAGES_URL": "https://pages.example/b/"},
+            {"BOOK_URL": "https://pages.example/b/"},
             "",
             "https://pages.example/b/notebooks",
         ),

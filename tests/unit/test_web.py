@@ -36,7 +36,6 @@ def app(tmp_path, monkeypatch):
     monkeypatch.setattr(sitemap, "chapters", lambda env: list(PAGES))
     monkeypatch.setattr(contents, "chapters", lambda env: list(PAGES))
     monkeypatch.delenv("BOOK_URL", raising=False)
-    monkeypatch.delenv("CI_PAGES_URL", raising=False)
     titles = {
         name: SimpleNamespace(astext=lambda title=title: title)
         for name, title in PAGES.items()
