@@ -14,6 +14,7 @@ import zlib
 
 from docutils import nodes
 from docutils.utils import new_document
+from jinja2 import Environment, FileSystemLoader
 from PIL import Image
 import pytest
 from sphinx.application import Sphinx
@@ -26,6 +27,7 @@ from _sphinx import contents
 from _sphinx.web import metadata, sitemap, social_card
 
 ROOT = Path(__file__).resolve().parents[2]
+TEMPLATES = Environment(loader=FileSystemLoader(ROOT / "book" / "_theme"))
 ADDRESS = "https://book.example/strength/"
 PAGES = {"book/index": "Strength", "book/a/one": "One?", "book/ref/data": "The data"}
 
@@ -70,9 +72,12 @@ def page(description: str | None = 'A "page".') -> nodes.document:
 
 def head(app, name: str, address: str | None = None, document=None) -> str:
     """The tags that are added to the head of a page."""
-    context = {"metatags": "", "pageurl": address and f"{address}{name}.html"}
+    context = {
+        "docstitle": app.config.html_title,
+        "pageurl": address and f"{address}{name}.html",
+    }
     metadata.add(app, name, "page.html", context, document or page())
-    return context["metatags"]
+    return TEMPLATES.get_template("metadata.html").render(context)
 
 
 def data(tags: str) -> dict:

@@ -446,15 +446,13 @@ def add_buttons(app: Sphinx, pagename, templatename, context, doctree) -> None:
     """Downloads, and Colab where it can open the notebook, in a chapter's header."""
     if doctree is None or not exercises(app.env, pagename):
         return
-    root, name = "../" * pagename.count("/"), short_name(pagename)
+    name = short_name(pagename)
     files = {
         f"{FOLDER}/{name}.ipynb": "Notebook for students",
         f"{FOLDER}/{name}{SOLUTIONS}.ipynb": "Notebook with solutions",
         COURSE: "The whole course (zip)",
     }
-    context["downloads"] += [
-        {"url": root + file, "text": text} for file, text in files.items()
-    ]
+    context["downloads"] += [{"path": a, "text": text} for a, text in files.items()]
     if address := hosting.github():
         url = f"{COLAB}/{address}/blob/{hosting.BRANCH}/{name}.ipynb"
         context["page_links"].append({"url": url, "text": "Open in Colab"})
