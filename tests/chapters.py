@@ -13,6 +13,8 @@ from myst_nb.core.read import create_nb_reader
 from myst_parser.config.main import MdParserConfig
 import yaml
 
+from _sphinx.executing import chapter_cache
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -57,6 +59,22 @@ def read(docname: str, root: Path = ROOT):
     config = MdParserConfig(enable_extensions={"colon_fence", "dollarmath"})
     reader = create_nb_reader(str(path), config, NbParserConfig(), content)
     return reader and reader.read(content)
+
+
+def executed(docname: str, root: Path = ROOT):
+    """A page with the outputs of its cells, from the cache that a build has left.
+
+    Raises
+    ------
+    LookupError
+        If it has not been run since its code, the module or the data changed.
+    """
+    folder = root / "_build" / chapter_cache.FOLDER
+    cache = folder / chapter_cache.ingredients_digest(root)
+    try:
+        return chapter_cache.with_outputs(read(docname, root), cache)
+    except LookupError as error:
+        raise LookupError(f"{docname}: {error}") from None
 
 
 def code_cells(notebook) -> list:

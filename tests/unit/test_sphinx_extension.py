@@ -19,9 +19,11 @@ import yaml
 import _sphinx
 from _sphinx import events
 from _sphinx.content import data_cards, explorable, figures, fits_table, mathematics
-from _sphinx.executing import kernels, parallel, records
+from _sphinx.executing import kernels, records
+from _sphinx.executing.chapter_cache import ingredients_digest
 from _sphinx.live import cells
 from _sphinx.web import hosting
+import chapters
 from pooling import _glue, diagnostics, plots
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,10 +119,10 @@ def project(tmp_path):
     ],
 )
 def test_module_data_and_pinned_set_name_the_cache(project, name):
-    before = parallel.ingredients_digest(project)
+    before = ingredients_digest(project)
     with (project / name).open("a", encoding="utf-8") as file:
         file.write("# more\n")
-    assert parallel.ingredients_digest(project) != before
+    assert ingredients_digest(project) != before
 
 
 @pytest.mark.parametrize(
@@ -133,26 +135,26 @@ def test_module_data_and_pinned_set_name_the_cache(project, name):
     ],
 )
 def test_prose_does_not_name_the_cache(project, name):
-    before = parallel.ingredients_digest(project)
+    before = ingredients_digest(project)
     (project / name).parent.mkdir(parents=True, exist_ok=True)
     (project / name).write_text("Another sentence.\n", encoding="utf-8")
-    assert parallel.ingredients_digest(project) == before
+    assert ingredients_digest(project) == before
 
 
 def test_a_file_s_name_and_removal_change_the_cache(project):
-    before = parallel.ingredients_digest(project)
+    before = ingredients_digest(project)
     (project / "data/radon.csv").rename(project / "data/houses.csv")
-    renamed = parallel.ingredients_digest(project)
+    renamed = ingredients_digest(project)
     (project / "data/houses.csv").unlink()
-    assert len({before, renamed, parallel.ingredients_digest(project)}) == 3
+    assert len({before, renamed, ingredients_digest(project)}) == 3
 
 
 def test_the_digest_is_the_same_anywhere(project, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("a folder") / "book"
     project.rename(elsewhere)
-    moved = parallel.ingredients_digest(elsewhere)
+    moved = ingredients_digest(elsewhere)
     elsewhere.rename(project)
-    assert moved == parallel.ingredients_digest(project)
+    assert moved == ingredients_digest(project)
 
 
 # Records
@@ -231,24 +233,27 @@ def test_an_executed_chapter_is_read_from_the_cache(project):
     from jupyter_cache.base import CacheBundleIn
 
     file = project / "book/pooling/radon.md"
-    file.write_text(CHAPTER.format(title="Radon", code="x = 1"), encoding="utf-8")
-    with pytest.raises(LookupError, match="pooling/radon.*make book"):
-        records.executed(project, "book/pooling/radon")
+    place = project / "_build" / ".cache" / ingredients_digest(project)
 
-    place = project / "_build" / ".cache" / parallel.ingredients_digest(project)
+    def fits(title: str, code: str) -> list:
+        file.write_text(CHAPTER.format(title=title, code=code), encoding="utf-8")
+        chapters.read.cache_clear()
+        return records.fits(chapters.executed("book/pooling/radon", project))
+
+    with pytest.raises(LookupError, match="pooling/radon.*make book"):
+        fits("Radon", "x = 1")
+    assert not place.exists()
+
     cell = nbformat.v4.new_code_cell("x = 1", outputs=outputs(), execution_count=1)
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     run = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel})
     get_cache(str(place)).cache_notebook_bundle(
         CacheBundleIn(run, str(file)), check_validity=False, overwrite=True
     )
-    assert records.fits(records.executed(project, "book/pooling/radon"))
-
-    file.write_text(CHAPTER.format(title="Houses", code="x = 1"), encoding="utf-8")
-    assert records.fits(records.executed(project, "book/pooling/radon"))
-    file.write_text(CHAPTER.format(title="Houses", code="x = 2"), encoding="utf-8")
+    assert fits("Radon", "x = 1")
+    assert fits("Houses", "x = 1")
     with pytest.raises(LookupError):
-        records.executed(project, "book/pooling/radon")
+        fits("Houses", "x = 2")
 
 
 FIT = {

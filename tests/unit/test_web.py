@@ -25,6 +25,7 @@ import yaml
 
 from _sphinx import contents
 from _sphinx.web import metadata, sitemap, social_card
+import chapters
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = Environment(loader=FileSystemLoader(ROOT / "book" / "_theme"))
@@ -187,7 +188,7 @@ def test_the_theme_is_told_the_address(monkeypatch):
 
 
 def test_the_card_is_the_cover_figure_under_the_title(tmp_path):
-    source = social_card.cover(ROOT, "book/index")
+    source = social_card.cover(chapters.read("book/index"))
     card = tmp_path / "card.png"
     social_card.draw(source, "Borrowing Strength", card)
     with Image.open(card) as picture:
@@ -201,8 +202,8 @@ def test_the_card_is_the_cover_figure_under_the_title(tmp_path):
 
 
 def test_a_card_without_a_figure_is_refused():
-    with pytest.raises(ValueError, match="no cell of .*radon.md draws"):
-        social_card.cover(ROOT, "book/pooling/radon")
+    with pytest.raises(ValueError, match="no cell of the first page draws"):
+        social_card.cover(chapters.read("book/pooling/radon"))
 
 
 def test_there_is_no_card_without_an_address(app):

@@ -13,9 +13,6 @@ import sys
 
 from jupyter_cache import get_cache
 from jupyter_cache.cache.main import JupyterCacheBase
-from myst_nb.core.config import NbParserConfig
-from myst_nb.core.read import create_nb_reader
-from myst_parser.config.main import MdParserConfig
 
 from _sphinx.files import digest
 
@@ -53,28 +50,7 @@ def ingredients_digest(root: Path) -> str:
     return digest(contents)
 
 
-def cache_path(root: Path, build: Path | None = None) -> Path:
-    """Where the results belong that were made with the ingredients as they are."""
-    return (build or root / "_build") / FOLDER / ingredients_digest(root)
-
-
-def read_notebook(path: Path, md_config=None, nb_config=None):
-    """The notebook in a source file, or None where it is prose without code."""
-    content = path.read_text(encoding="utf-8")
-    reader = create_nb_reader(
-        str(path),
-        md_config or MdParserConfig(enable_extensions={"colon_fence", "dollarmath"}),
-        nb_config or NbParserConfig(),
-        content,
-    )
-    if reader is None:
-        return None
-    notebook = reader.read(content)
-    has_code = any(cell.cell_type == "code" for cell in notebook.cells)
-    return notebook if has_code else None
-
-
-def executed(notebook, cache: Path):
+def with_outputs(notebook, cache: Path):
     """A notebook with its outputs from the cache.
 
     Raises
@@ -82,7 +58,10 @@ def executed(notebook, cache: Path):
     LookupError
         If it has not been run since its code, the module or the data changed.
     """
-    try:
-        return get_cache(str(cache)).merge_match_into_notebook(notebook)[1]
-    except KeyError:
-        raise LookupError("not run yet: `make book` runs it") from None
+    # Jupyter-cache would make a cache where there is none.
+    if cache.is_dir():
+        try:
+            return get_cache(str(cache)).merge_match_into_notebook(notebook)[1]
+        except KeyError:
+            pass
+    raise LookupError("not run yet: `make book` runs it")

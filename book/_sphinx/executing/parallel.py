@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
+from myst_nb.core.read import create_nb_reader
 import psutil
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
@@ -144,17 +145,20 @@ def run_stale(app: Sphinx, env, docnames: list[str]) -> None:
 def read_chapter(env, docname: str) -> Chapter | None:
     """The notebook that a source file holds, or None where it is plain prose."""
     path = Path(env.doc2path(docname))
-    notebook = chapter_cache.read_notebook(path, env.myst_config, env.mystnb_config)
-    return None if notebook is None else Chapter(docname, path, notebook)
+    content = path.read_text(encoding="utf-8")
+    reader = create_nb_reader(str(path), env.myst_config, env.mystnb_config, content)
+    if reader is None:
+        return None
+    notebook = reader.read(content)
+    has_code = any(cell.cell_type == "code" for cell in notebook.cells)
+    return Chapter(docname, path, notebook) if has_code else None
 
 
 def executed(env, docname: str):
     """The executed notebook of a chapter, or None where it has no code."""
     chapter = read_chapter(env, docname)
-    if chapter is None:
-        return None
     cache = Path(env.config.nb_execution_cache_path)
-    return chapter_cache.executed(chapter.notebook, cache)
+    return chapter and chapter_cache.with_outputs(chapter.notebook, cache)
 
 
 def _cached(cache, chapter: Chapter) -> bool:
