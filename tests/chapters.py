@@ -18,35 +18,35 @@ from _sphinx.executing import chapter_cache
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def documents(root: Path = ROOT) -> list[str]:
+def pages(root: Path = ROOT) -> list[str]:
     """Every page of the table of contents, such as ``book/pooling/radon``."""
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    return list(_documents(toc))
+    return list(_pages(toc))
 
 
-def _documents(item) -> Iterator[str]:
+def _pages(item) -> Iterator[str]:
     if isinstance(item, dict):
         for key, value in item.items():
             if key in ("root", "file"):
                 yield value
             else:
-                yield from _documents(value)
+                yield from _pages(value)
     elif isinstance(item, list):
         for entry in item:
-            yield from _documents(entry)
+            yield from _pages(entry)
 
 
 def notebooks(root: Path = ROOT) -> list[str]:
     """The pages that hold code."""
-    pages = [name for name in documents(root) if (root / f"{name}.md").exists()]
-    return [name for name in pages if code_cells(read(name, root))]
+    written = [name for name in pages(root) if (root / f"{name}.md").exists()]
+    return [name for name in written if code_cells(read(name, root))]
 
 
 def chapters(root: Path = ROOT) -> list[str]:
     """The pages that teach: all but those of the book, its parts and the reference."""
     return [
         name
-        for name in documents(root)
+        for name in pages(root)
         if not name.startswith("book/reference/") and not name.endswith("/index")
     ]
 

@@ -36,8 +36,8 @@ PAGES = {"book/index": "Strength", "book/a/one": "One?", "book/ref/data": "The d
 @pytest.fixture
 def app(tmp_path, monkeypatch):
     """A book of three pages, one of which has exercises."""
-    monkeypatch.setattr(sitemap, "chapters", lambda env: list(PAGES))
-    monkeypatch.setattr(contents, "chapters", lambda env: list(PAGES))
+    monkeypatch.setattr(sitemap, "pages", lambda env: list(PAGES))
+    monkeypatch.setattr(contents, "pages", lambda env: list(PAGES))
     monkeypatch.delenv("BOOK_URL", raising=False)
     titles = {
         name: SimpleNamespace(astext=lambda title=title: title)

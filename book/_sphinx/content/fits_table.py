@@ -10,7 +10,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from _sphinx.content.data_cards import table
-from _sphinx.contents import chapters
+from _sphinx.contents import pages
 from _sphinx.events import depend_on_all_pages
 from _sphinx.executing import records
 from _sphinx.executing.parallel import executed
@@ -35,7 +35,7 @@ class FitsTable(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         depend_on_all_pages(self.env)
         sections = []
-        for docname in chapters(self.env):
+        for docname in pages(self.env):
             notebook = executed(self.env, docname)
             if fits := notebook and records.fits(notebook):
                 sections += self._section(docname, fits)

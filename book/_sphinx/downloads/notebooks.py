@@ -24,7 +24,7 @@ from sphinx.application import Sphinx
 from sphinx_exercise.nodes import is_exercise_node, is_solution_node
 
 from _sphinx.content.explorable import explorable
-from _sphinx.contents import chapters_with_exercises, exercises, number, short_name
+from _sphinx.contents import chapters, exercises, number, short_name
 from _sphinx.downloads import wheel as wheel_builder
 from _sphinx.downloads.markdown import Markdown
 from _sphinx.events import when_html_is_built
@@ -115,7 +115,7 @@ def write_notebooks(app: Sphinx, pagename, templatename, context, doctree) -> No
 def write_course(app: Sphinx) -> None:
     """Write the wheel that the notebooks install, and the course's archive."""
     root, folder = Path(app.srcdir), Path(app.outdir) / FOLDER
-    names = chapters_with_exercises(app.env)
+    names = chapters(app.env)
     if not names:
         raise ValueError("no page has an exercise to make a notebook of")
     answers = [_answers(app.env)[name][0] for name in names]

@@ -18,7 +18,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from _sphinx.contents import chapters_with_exercises
+from _sphinx.contents import chapters
 from _sphinx.web import hosting, social_card
 from _theme.html_translator import json_script
 
@@ -95,7 +95,7 @@ def add(app: Sphinx, pagename, templatename, context, doctree) -> None:
 
 def linked_data(app: Sphinx, pagename: str, title: str, description: str) -> dict:
     """Describe a page in the terms of schema.org."""
-    chapters = chapters_with_exercises(app.env)
+    names = chapters(app.env)
     book = {
         "@type": "Book",
         "name": app.config.html_title,
@@ -113,7 +113,7 @@ def linked_data(app: Sphinx, pagename: str, title: str, description: str) -> dic
                 "name": app.env.titles[name].astext(),
                 **address(app, name),
             }
-            for name in chapters
+            for name in names
         ]
         return {
             "@context": SCHEMA, **book, "description": description, "hasPart": parts
@@ -128,10 +128,10 @@ def linked_data(app: Sphinx, pagename: str, title: str, description: str) -> dic
         **address(app, pagename),
         "isPartOf": book,
     }
-    if pagename in chapters:
+    if pagename in names:
         data |= {
             "@type": ["Chapter", "LearningResource"],
-            "position": chapters.index(pagename) + 1,
+            "position": names.index(pagename) + 1,
             "learningResourceType": "textbook chapter with exercises",
         }
     return data

@@ -14,7 +14,7 @@ from pathlib import Path
 from sphinx.application import Sphinx
 
 from _sphinx.events import when_html_is_built
-from _sphinx.executing.parallel import read_chapter
+from _sphinx.executing.parallel import read_source
 from _sphinx.web import hosting
 
 NAME = "card.png"
@@ -66,7 +66,7 @@ def draw(source: str, title: str, path: Path) -> None:
 def write(app: Sphinx) -> None:
     card = Path(app.outdir) / NAME
     if hosting.site():
-        page = read_chapter(app.env, app.config.root_doc)
+        page = read_source(app.env, app.config.root_doc)
         draw(cover(page.notebook), app.config.html_title, card)
     else:
         card.unlink(missing_ok=True)
