@@ -70,7 +70,7 @@ def notation(model: ast.With, variables=(), indexes=()) -> str:
 
 
 def _index(dim: str | None) -> str:
-    """How a dimension stands below the line."""
+    """How a dimension is written in a subscript."""
     return rf"\text{{{dim}}}" if dim else "i"
 
 
@@ -137,7 +137,7 @@ def _line(name: str, call: ast.Call, plates) -> str:
 
 
 def symbol(name: str, plates=()) -> str:
-    """A variable with what its name and its plates say below the line."""
+    """A variable, with the rest of its name and its plates as subscripts."""
     first, *rest = name.split("_")
     if rest and (first in GREEK or len(first) == 1):
         below = [_letters(" ".join(rest))]

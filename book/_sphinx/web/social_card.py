@@ -21,7 +21,7 @@ NAME = "card.png"
 SIZE = (1200, 630)  # pixels
 ALT = "Borrowing Strength: the effects of eight schools, from one for all to each alone"
 FIGURE = "fig-index-cover"
-SUBTITLE = "Hierarchical Bayesian models, computed where they stand"
+SUBTITLE = "Hierarchical Bayesian models in PyMC"
 #: The colour of a light page.
 PAPER = "#fefdfb"
 
