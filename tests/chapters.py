@@ -69,12 +69,17 @@ def executed(docname: str, root: Path = ROOT):
     LookupError
         If it has not been run since its code, the module or the data changed.
     """
-    folder = root / "_build" / chapter_cache.FOLDER
-    cache = folder / chapter_cache.ingredients_digest(root)
     try:
-        return chapter_cache.with_outputs(read(docname, root), cache)
+        return chapter_cache.with_outputs(read(docname, root), results(root))
     except LookupError as error:
         raise LookupError(f"{docname}: {error}") from None
+
+
+@cache
+def results(root: Path) -> Path:
+    """The cache in which the results of a book as it is belong."""
+    folder = root / "_build" / chapter_cache.FOLDER
+    return folder / chapter_cache.ingredients_digest(root)
 
 
 def code_cells(notebook) -> list:

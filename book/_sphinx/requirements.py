@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from functools import cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -57,7 +56,6 @@ def closure(
     return found
 
 
-@cache
 def pinned(root: Path, *names: str) -> dict[str, str]:
     """The lines of requirements.txt for these packages and all that they require."""
     needed = closure(*names)

@@ -96,7 +96,7 @@ def project(tmp_path):
         "data/radon.yml": "title: Radon\n",
         "book/_sphinx/executing/kernel_profile/startup.py": "pass\n",
         "book/pooling/radon.md": "# How much to pool?\n",
-        "requirements.txt": "numpy==2.2.0\n",
+        "requirements.txt": "numpy==2.2.0\nipython==9.18.1\nsphinx==7.4.7\n",
         "README.md": "# Book\n",
     }
     for name, text in files.items():
@@ -115,14 +115,24 @@ def project(tmp_path):
         "data/radon.csv",
         "data/new.csv.gz",
         "book/_sphinx/executing/kernel_profile/startup.py",
-        "requirements.txt",
     ],
 )
-def test_module_data_and_pinned_set_name_the_cache(project, name):
+def test_module_data_and_kernel_settings_name_the_cache(project, name):
     before = ingredients_digest(project)
     with (project / name).open("a", encoding="utf-8") as file:
         file.write("# more\n")
     assert ingredients_digest(project) != before
+
+
+@pytest.mark.parametrize(
+    ("package", "computes"), [("numpy", True), ("ipython", True), ("sphinx", False)]
+)
+def test_packages_that_compute_something_name_the_cache(project, package, computes):
+    before = ingredients_digest(project)
+    file = project / "requirements.txt"
+    text = file.read_text(encoding="utf-8").replace(f"{package}==", f"{package}==1")
+    file.write_text(text, encoding="utf-8")
+    assert (ingredients_digest(project) != before) == computes
 
 
 @pytest.mark.parametrize(

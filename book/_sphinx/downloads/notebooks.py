@@ -10,6 +10,7 @@ beside them; ``course.zip`` holds all of it.
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 import re
 from string import Template
@@ -102,8 +103,8 @@ def write_notebooks(app: Sphinx, pagename, templatename, context, doctree) -> No
     if doctree is None or not exercises(app.env, pagename):
         return
     chapter = Chapter(pagename, doctree, *_answers(app.env)[pagename])
-    pins = pinned(Path(app.srcdir), PROJECT)
-    first = first_cell(wheel_builder.NAME, pins, hosting.files())
+    root = Path(app.srcdir)
+    first = first_cell(wheel_builder.NAME, module_pins(root), hosting.files())
     folder = Path(app.outdir) / FOLDER
     folder.mkdir(exist_ok=True)
     for solved in (False, True):
@@ -127,7 +128,7 @@ def write_course(app: Sphinx) -> None:
     for old in folder.iterdir():
         if old.name not in wanted | {wheel_builder.NAME}:
             old.unlink()
-    pins = pinned(root, PROJECT)
+    pins = module_pins(root)
     rows = [
         (app.env.titles[name].astext(), stem, len(page))
         for name, stem, page in zip(names, stems, answers)
@@ -384,6 +385,12 @@ def assignable(expression: str) -> str:
 
 
 # What else is in the archive
+
+
+@cache
+def module_pins(root: Path) -> dict[str, str]:
+    """The pinned lines of the packages that the module needs."""
+    return pinned(root, PROJECT)
 
 
 def _version(line: str) -> str:

@@ -15,6 +15,7 @@ from jupyter_cache import get_cache
 from jupyter_cache.cache.main import JupyterCacheBase
 
 from _sphinx.files import digest
+from _sphinx.requirements import PROJECT, pinned
 
 #: What a chapter's results depend on besides its own code.
 INGREDIENTS = (
@@ -22,10 +23,10 @@ INGREDIENTS = (
     "code/**/*.mplstyle",
     "data/*.csv*",
     "book/_sphinx/executing/kernel_profile/*.py",
-    "requirements.txt",
 )
-#: Pinned for the pages alone: no cell computes anything with these.
-PAGES_ONLY = (b"brotli==", b"sphinx-", b"tree-sitter")
+#: And the pinned versions of these packages, and of all that they require. Other
+#: packages of the pinned set make pages, and compute nothing.
+PACKAGES = (PROJECT, "ipykernel")
 #: The folder of all caches, below the folder of the build.
 FOLDER = ".cache"
 
@@ -39,15 +40,11 @@ JupyterCacheBase.merge_match_into_notebook = partialmethod(
 
 
 def ingredients_digest(root: Path) -> str:
-    """A name for the module, the data, the pinned set and the Python in use."""
-    contents = {"": f"{sys.version_info[:2]}".encode()}
-    for pattern in INGREDIENTS:
-        for file in root.glob(pattern):
-            lines = file.read_bytes().splitlines(keepends=True)
-            contents[file.relative_to(root).as_posix()] = b"".join(
-                line for line in lines if not line.startswith(PAGES_ONLY)
-            )
-    return digest(contents)
+    """A name for the module, the data, the packages and the Python in use."""
+    versions = [f"{sys.version_info[:2]}", *pinned(root, *PACKAGES).values()]
+    files = [file for pattern in INGREDIENTS for file in root.glob(pattern)]
+    contents = {file.relative_to(root).as_posix(): file.read_bytes() for file in files}
+    return digest(contents | {"": "\n".join(versions).encode()})
 
 
 def with_outputs(notebook, cache: Path):
