@@ -1,7 +1,7 @@
 """Find the three browsers of the tests; run as a script, install what is missing.
 
 Most tests use Chromium (see `_sphinx.downloads.chromium`, which `make pdf` uses too).
-A few are held to Firefox and to WebKit as well, in the builds of the system's packages.
+A few use Firefox and WebKit as well, in the builds of the system's packages.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 import shutil
+import subprocess
 import sys
 from typing import NamedTuple
 
@@ -57,17 +58,39 @@ def find_webkit() -> WebKit | None:
 FIND = {"chromium": chromium.find, "firefox": find_firefox, "webkit": find_webkit}
 
 
+def install_packages(*names: str) -> None:
+    """Install packages of Debian or Ubuntu, where that needs no password."""
+    if not shutil.which("apt-get"):
+        return
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        ask = []
+    elif os.environ.get("CI") and shutil.which("sudo"):
+        ask = ["sudo", "--non-interactive"]
+    else:
+        return
+    apt = [*ask, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
+    subprocess.run([*apt, "update"])
+    subprocess.run([*apt, "install", "--yes", *names])
+
+
+def install_chromium() -> None:
+    """Ask the system's packages where that is possible, and Playwright elsewhere."""
+    install_packages("chromium-headless-shell")
+    if chromium.find() is None:
+        subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"])
+
+
 def install_firefox() -> None:
     # Debian has the release with long-term support only.
-    chromium.install_packages("firefox-esr")
+    install_packages("firefox-esr")
 
 
 def install_webkit() -> None:
-    chromium.install_packages("webkit2gtk-driver", "xvfb")
+    install_packages("webkit2gtk-driver", "xvfb")
 
 
 INSTALL = {
-    "chromium": chromium.install,
+    "chromium": install_chromium,
     "firefox": install_firefox,
     "webkit": install_webkit,
 }

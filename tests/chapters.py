@@ -13,38 +13,40 @@ from myst_nb.core.read import create_nb_reader
 from myst_parser.config.main import MdParserConfig
 import yaml
 
+from _sphinx.executing import chapter_cache
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def documents(root: Path = ROOT) -> list[str]:
+def pages(root: Path = ROOT) -> list[str]:
     """Every page of the table of contents, such as ``book/pooling/radon``."""
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    return list(_documents(toc))
+    return list(_pages(toc))
 
 
-def _documents(item) -> Iterator[str]:
+def _pages(item) -> Iterator[str]:
     if isinstance(item, dict):
         for key, value in item.items():
             if key in ("root", "file"):
                 yield value
             else:
-                yield from _documents(value)
+                yield from _pages(value)
     elif isinstance(item, list):
         for entry in item:
-            yield from _documents(entry)
+            yield from _pages(entry)
 
 
 def notebooks(root: Path = ROOT) -> list[str]:
     """The pages that hold code."""
-    pages = [name for name in documents(root) if (root / f"{name}.md").exists()]
-    return [name for name in pages if code_cells(read(name, root))]
+    written = [name for name in pages(root) if (root / f"{name}.md").exists()]
+    return [name for name in written if code_cells(read(name, root))]
 
 
 def chapters(root: Path = ROOT) -> list[str]:
     """The pages that teach: all but those of the book, its parts and the reference."""
     return [
         name
-        for name in documents(root)
+        for name in pages(root)
         if not name.startswith("book/reference/") and not name.endswith("/index")
     ]
 
@@ -57,6 +59,27 @@ def read(docname: str, root: Path = ROOT):
     config = MdParserConfig(enable_extensions={"colon_fence", "dollarmath"})
     reader = create_nb_reader(str(path), config, NbParserConfig(), content)
     return reader and reader.read(content)
+
+
+def executed(docname: str, root: Path = ROOT):
+    """A page with the outputs of its cells, from the cache that a build has left.
+
+    Raises
+    ------
+    LookupError
+        If it has not been run since its code, the module or the data changed.
+    """
+    try:
+        return chapter_cache.with_outputs(read(docname, root), results(root))
+    except LookupError as error:
+        raise LookupError(f"{docname}: {error}") from None
+
+
+@cache
+def results(root: Path) -> Path:
+    """The cache in which the results of a book as it is belong."""
+    folder = root / "_build" / chapter_cache.FOLDER
+    return folder / chapter_cache.ingredients_digest(root)
 
 
 def code_cells(notebook) -> list:

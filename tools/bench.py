@@ -32,11 +32,13 @@ from pooling import datasets, exact
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book"))
 
-from _sphinx.downloads import wheel  # noqa: E402
 from _sphinx.executing import records  # noqa: E402
 
 #: What a build needs: the book, and what its wheel is made of.
-PARTS = ("_config.yml", "_toc.yml", "requirements.txt", "book", *wheel.PARTS)
+PARTS = (
+    "_config.yml", "_toc.yml", "requirements.txt", "book",
+    "pyproject.toml", "README.md", "LICENSE", ".ci/backend.py", "code", "data",
+)
 #: A sentence to add to a page, and the chapter that it is added to.
 SENTENCE = "\n\nThis sentence is new.\n"
 CHAPTER = "book/pooling/radon.md"

@@ -14,7 +14,8 @@ import time
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book"))
 
-from _sphinx.executing import chapter_cache, kernels  # noqa: E402
+from _sphinx.executing import kernels  # noqa: E402
+import chapters  # noqa: E402
 
 
 def main() -> int:
@@ -26,7 +27,8 @@ def main() -> int:
     figures = arguments.figures / chapter.stem
     figures.mkdir(parents=True, exist_ok=True)
 
-    notebook = chapter_cache.read_notebook(chapter)
+    name = chapter.relative_to(ROOT).with_suffix("").as_posix()
+    notebook = chapters.read(name)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     # A drawing cannot be looked at with every viewer: ask for pixels as well.
     code[0].source = (

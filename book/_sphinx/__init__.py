@@ -22,14 +22,21 @@ from _sphinx.content import (
 from _sphinx.downloads import notebooks, offline_archive, print_builder
 from _sphinx.executing import parallel
 from _sphinx.live import cells, packages
-from _sphinx.web import hosting, metadata, not_found, redirects, sitemap, social_card
+from _sphinx.web import (
+    hosting,
+    metadata,
+    not_found,
+    redirects,
+    search,
+    sitemap,
+    social_card,
+)
 import _theme
 
 PARTS = (
     # Before a page is read
     events,  # read pages again when a page or a file changes that they are made of
     hosting,  # link to the repository and the site that this build is for
-    redirects,  # check the pages that have moved, and root the links of the 404 page
     parallel,  # run the chapters whose results are missing, several at a time
     # While a page is read
     gated_exercises,  # forget the exercises of a page that is read again
@@ -49,6 +56,7 @@ PARTS = (
     mathematics,  # set formulas with KaTeX
     metadata,  # description, card of a shared link, linked data, address
     not_found,  # the page at addresses without a page
+    search,  # index the pages that this build does not write
     # In place of the steps below, when the book is to be printed
     print_builder,  # the builder `print`: all pages as one
     # When all pages are written

@@ -1,4 +1,4 @@
-"""What the book consists of: its chapters in order, its exercises, its numbers."""
+"""What the book consists of: its pages in order, its exercises, its numbers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from docutils import nodes
 
 
-def chapters(env) -> list[str]:
+def pages(env) -> list[str]:
     """The names of the pages, in the order of the table of contents."""
     toc = env.app.config.external_site_map
     return [
@@ -48,9 +48,9 @@ def exercises(env, docname: str) -> list[str]:
     ]
 
 
-def chapters_with_exercises(env) -> list[str]:
-    """The names of the teaching chapters, in the order of the book."""
-    return [name for name in chapters(env) if exercises(env, name)]
+def chapters(env) -> list[str]:
+    """The names of the pages with exercises, in the order of the book."""
+    return [name for name in pages(env) if exercises(env, name)]
 
 
 def number(env, docname: str, kind: str, node: nodes.Element) -> str:

@@ -1,4 +1,4 @@
-"""Name the contents of files, and zip them, so that the same contents give the same."""
+"""Name the contents of files, and zip them: equal contents give equal bytes."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ that has something to add to a page appends to these lists of the template's con
     the same, of files that are loaded once a reader does something with the page, or
     a few seconds after it has come (see ``book.js``);
 ``downloads``
-    ``{"url": ..., "text": ...}`` for the menu of downloads;
+    ``{"path": ..., "text": ...}`` for the menu of downloads, seen from the root;
 ``page_links``
-    the same, for links in the header: the repository, Colab.
+    ``{"url": ..., "text": ...}`` for links in the header: the repository, Colab.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 from urllib.parse import quote
 
@@ -152,6 +153,13 @@ class HtmlTranslator(HTML5Translator):
             self.body.append('<div role="list" class="citation-list">\n')
         tag = self.starttag(node, "div", CLASS="citation", role="listitem")
         self.body.append(tag)
+
+
+def json_script(data, kind: str = "application/json") -> str:
+    """A script element with data in place of a program."""
+    # Its end tag alone ends such an element, so a "<" in the data is written otherwise.
+    text = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
+    return f'<script type="{kind}">{text}</script>'
 
 
 def drops_down(node: nodes.Node) -> bool:

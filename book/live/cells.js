@@ -245,7 +245,6 @@ class Cell {
     this.pre = input.querySelector("pre");
     this.highlighted = this.pre.innerHTML;
     this.book = this.code = this.pre.textContent.replace(/\n+$/, "");
-    this.live = JSON.parse(this.root.querySelector("script[data-live]")?.textContent ?? "{}");
     this.bookOutput = this.root.querySelector(".cell_output");
     this.ran = null;       // {code, above}: what ran last, and what had run above it then
     this.lost = false;     // it ran in a Python that has ended
@@ -270,17 +269,13 @@ class Cell {
     };
     this.bar = make("div.live-bar",
       { id: `live-${this.n}`, role: "group", "aria-label": `Cell ${this.n}`, tabindex: "-1" },
-      ...(this.live.not ? [] : Object.values(this.buttons)), this.said,
+      ...Object.values(this.buttons), this.said,
       make("span.live-n", { "aria-hidden": "true" }, `Cell ${this.n}`));
     this.output = make("div.cell_output.live-output", { hidden: "" });
     let top = this.input;
     while (top.parentElement !== this.root) top = top.parentElement;
     top.after(this.bar, this.panel, this.output);
     this.root.classList.add("live-cell");
-    if (this.live.not) {
-      this.said.textContent = `This cell does not run in the page: ${this.live.not}`;
-      return;
-    }
     this.root.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || !(event.shiftKey || event.ctrlKey || event.metaKey)) return;
       event.preventDefault();
@@ -296,8 +291,7 @@ class Cell {
     this.root.addEventListener("focusin", warm);
   }
 
-  get runs() { return !this.live.not; }
-  get above() { return cells.slice(0, this.n - 1).filter((cell) => cell.runs); }
+  get above() { return cells.slice(0, this.n - 1); }
   get edited() { return this.code !== this.book; }
 
   /** The cells above that ran, or were edited, since this one ran. */
@@ -320,7 +314,6 @@ class Cell {
   }
 
   paint() {
-    if (!this.runs) return;
     const { run, above, edit, reset, shut, stop } = this.buttons;
     const idle = this.state === "";
     const focused = document.activeElement;
@@ -353,7 +346,7 @@ class Cell {
   // Running
 
   async press({ above = false, full = false } = {}) {
-    if (!this.runs || this.state) return;
+    if (this.state) return;
     const back = document.activeElement;
     this.note = [];
     this.close();
@@ -426,7 +419,7 @@ class Cell {
       }
     };
     const { outputs, error, seconds } = await python.run(code, {
-      name: `cell ${this.n}`, draws: this.live.draws, full, on,
+      name: `cell ${this.n}`, full, on,
     });
     cancelAnimationFrame(drawing);
     const body = rendered(outputs, this);

@@ -70,7 +70,7 @@ export class Runtime extends EventTarget {
   }
 
   /** Run a cell after those that run already; see worker.js for what comes back. */
-  run(source, { name, draws, full, on = () => {} }) {
+  run(source, { name, full, on = () => {} }) {
     const turn = this.#queue.then(async () => {
       await this.start(on);
       const id = ++this.#count;
@@ -79,7 +79,7 @@ export class Runtime extends EventTarget {
       try {
         const result = await new Promise((resolve, reject) => {
           this.#waiting.set(id, { resolve, reject, on });
-          this.#worker.postMessage({ do: "run", id, source, name, draws, full });
+          this.#worker.postMessage({ do: "run", id, source, name, full });
         });
         return { ...result, seconds: (performance.now() - began) / 1000 };
       } finally {

@@ -141,8 +141,8 @@ function keep(url, blob) {
   say({ keep: url, blob });
 }
 
-async function run({ id, source, name, draws, full }) {
-  const result = JSON.parse(python.run(source, name, draws ?? null, Boolean(full)));
+async function run({ id, source, name, full }) {
+  const result = JSON.parse(python.run(source, name, Boolean(full)));
   say({ id, result });
 }
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 import nbformat
 import pytest
 
 from _sphinx.executing import records
-
-ROOT = Path(__file__).resolve().parents[2]
+import chapters
 
 
 @cache
 def executed(name: str) -> nbformat.NotebookNode:
     """The executed notebook of a chapter, such as ``pooling/radon``."""
-    return records.executed(ROOT, f"book/{name}")
+    return chapters.executed(f"book/{name}")
 
 
 @pytest.fixture(scope="session")

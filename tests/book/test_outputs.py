@@ -106,7 +106,7 @@ def pictures(cell) -> list:
     ]
 
 
-@pytest.mark.parametrize("page", chapters.documents())
+@pytest.mark.parametrize("page", chapters.pages())
 def test_every_page_of_the_contents_is_there(page):
     assert (chapters.ROOT / f"{page}.md").exists()
 

@@ -20,7 +20,7 @@ import chapters
 LIST = Path(__file__).with_name("prose_numbers.yml")
 ALLOWED = yaml.safe_load(LIST.read_text(encoding="utf-8"))
 KINDS = ALLOWED.pop("any page")
-PAGES = chapters.documents()
+PAGES = chapters.pages()
 NOTEBOOKS = chapters.notebooks()
 # Digits inside a name, as in PyMC3, are not a number.
 NUMBER = re.compile(r"(?<![A-Za-z\d])\d+(?:[.,]\d+)*")

@@ -57,8 +57,8 @@ export class Runtime extends EventTarget {
     this.change("ready");
   }
 
-  async run(source, { name, draws, full, on }) {
-    calls.push(["run", source, { name, draws, full }]);
+  async run(source, { name, full, on }) {
+    calls.push(["run", source, { name, full }]);
     this.change("running");
     try {
       return await this.unlessStopped(this.obey(source, { name, full, on }));

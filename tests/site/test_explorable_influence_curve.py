@@ -8,6 +8,7 @@ from scipy import stats
 
 from _sphinx.executing import records
 from built import SOURCES
+import chapters
 from pooling import datasets, exact
 from using_explorables import ready, said, settled, start, tab_to
 
@@ -228,7 +229,7 @@ def test_where_a_prior_lets_go_is_where_it_is_shown(window):
             )
             assert turns["normal"] == turns["flat"] == [None, None]
         printed = visit.page.locator(".pasted-text").all_text_contents()
-    chapter = records.executed(SOURCES, PAGE.removesuffix(".html"))
+    chapter = chapters.executed(PAGE.removesuffix(".html"), SOURCES)
     said_in_prose = records.glued(chapter)["ft-hardest-hierarchy"]
     assert said_in_prose["value"] == hardest(joint[:, 2], grid)[0]
     assert said_in_prose["text"] in printed

@@ -8,6 +8,7 @@ from scipy import stats
 
 from _sphinx.executing import records
 from built import SOURCES
+import chapters
 from pooling import datasets, exact
 from using_explorables import data_of, ready, said, settled, start, tab_to
 
@@ -227,7 +228,7 @@ def test_the_chapter_reads_off_the_same_hierarchy(window, core):
     """The chapter's cell and the figure's data come from one recipe, written twice."""
     with window() as visit:
         printed = visit.open(PAGE).locator(".pasted-text").all_text_contents()
-    glued = records.glued(records.executed(SOURCES, PAGE.removesuffix(".html")))
+    glued = records.glued(chapters.executed(PAGE.removesuffix(".html"), SOURCES))
     for key, right in [
         ("tp-core-tau", core.mean("tau")),
         ("tp-core-tau-sd", core.sd("tau")),

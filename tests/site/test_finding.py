@@ -186,7 +186,7 @@ def description(head: str) -> str:
 
 def test_every_page_has_a_description_of_its_own(site):
     found = {}
-    for name in [*chapters.documents(), "genindex", "search", "404"]:
+    for name in [*chapters.pages(), "genindex", "search", "404"]:
         text = description(head(site, f"{name}.html"))
         assert 50 <= len(text) <= LONGEST, (name, text)
         assert text.endswith("."), (name, text)
@@ -200,7 +200,7 @@ def has_address(site) -> bool:
 
 
 def test_every_page_can_be_read_by_machines(site):
-    for name in chapters.documents():
+    for name in chapters.pages():
         tags = head(site, f"{name}.html")
         (data,) = re.findall(
             r'<script type="application/ld\+json">(.*?)</script>', tags, re.S

@@ -233,36 +233,6 @@ def test_the_cells_of_a_solution_run_too(window):
         assert visit.ran() == [f"cell {cell.n}"]
 
 
-def test_a_cell_that_cannot_run_says_why_and_is_passed_over(window):
-    note = '<script type="application/json" data-live>%s</script>'
-    with live(window) as visit:
-        page = visit.page
-
-        def marked(route):
-            html = route.fetch().text()
-            parts = html.split('<div class="cell docutils container">\n')
-            reasons = [{"not": "it asks for <i>a compiler</i>"}, {"draws": 250}]
-            marks = [note % json.dumps(r).replace("<", "\\u003c") for r in reasons]
-            start = '<div class="cell docutils container">\n'
-            html = parts[0] + "".join(
-                start + (marks[k] if k < len(marks) else "") + part
-                for k, part in enumerate(parts[1:])
-            )
-            route.fulfill(body=html, content_type="text/html")
-
-        page.route(f"**/{PAGE}", marked)
-        visit.reload()
-        cell, after = visit.cell(2), visit.cell(3)
-        words = "This cell does not run in the page: it asks for <i>a compiler</i>"
-        expect(cell.said).to_have_text(words)
-        assert cell.bar.get_by_role("button").count() == 0
-        after.run()
-        after.press("Run the cell above first")
-        after.has_run()
-        assert visit.ran() == ["cell 1", "cell 3"]
-        assert visit.calls()[-1][2]["draws"] == 250
-
-
 # The first run
 
 

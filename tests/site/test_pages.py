@@ -76,7 +76,7 @@ REFUSED = """globalThis.refused = [];
 
 @pytest.mark.skipif("BOOK_SITE" in os.environ, reason="another site than the book's")
 def test_every_page_of_the_contents_is_built(site):
-    names = [*chapters.documents(), "search", "genindex", "index"]
+    names = [*chapters.pages(), "search", "genindex", "index"]
     missing = [name for name in names if not (site / f"{name}.html").exists()]
     assert not missing
 
@@ -178,7 +178,7 @@ def test_the_colours_of_code_can_be_read(scheme, window, site):
 def test_every_chapter_is_weighed(site):
     """A budget is of use where there are pages that it is for."""
     chapter, other = BUDGET["chapter"], BUDGET["other"]
-    budgets = {budget(f"{name}.html") for name in chapters.documents()}
+    budgets = {budget(f"{name}.html") for name in chapters.pages()}
     assert budgets == {chapter, other} and other < chapter
 
 

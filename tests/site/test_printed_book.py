@@ -70,7 +70,7 @@ def test_the_bookmarks_are_the_headings(book):
     titles = [title for level, title in found if level == 1]
     parts = [tag.get_text() for tag in book.soup.select("section.part > h1")]
     assert len(parts) == 5 and titles == ["Borrowing Strength", *parts]
-    assert len(book.soup.select("section.chapter")) == len(chapters.documents())
+    assert len(book.soup.select("section.chapter")) == len(chapters.pages())
 
 
 def test_a_bookmark_leads_to_its_heading(book):

@@ -15,7 +15,7 @@ NAMES = ["book/one/first", "book/one/second-one", "book/two/third"]
 @pytest.fixture
 def book(monkeypatch):
     """A book of three chapters; the last is "third", whose text a test sets."""
-    monkeypatch.setattr(chapter_map, "chapters_with_exercises", lambda env: NAMES)
+    monkeypatch.setattr(chapter_map, "chapters", lambda env: NAMES)
     documents = {name: new_document(name) for name in NAMES}
     return SimpleNamespace(
         get_doctree=documents.get,

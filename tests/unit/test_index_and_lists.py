@@ -10,13 +10,14 @@ from sphinx import addnodes
 from _sphinx import events
 from _sphinx.content import lists, term_index
 from _sphinx.content.term_index import Place
+from _sphinx.web import search
 
 # The index of terms
 
 
 @pytest.fixture
 def env(monkeypatch):
-    monkeypatch.setattr(term_index, "chapters", lambda env: ["b", "a", "g"])
+    monkeypatch.setattr(term_index, "pages", lambda env: ["b", "a", "g"])
     titles = {name: nodes.title("", f"Chapter {name}") for name in "abg"}
     sections = {"a": {"": "Chapter a", "#two": "Two"}, "b": {"#one": "One"}, "g": {}}
     tocs = {
@@ -107,7 +108,7 @@ def test_the_search_keeps_the_terms_of_pages_that_are_not_written_again():
         titles={"g": nodes.title("", "Glossary")},
         get_doctree=lambda docname: f"tree of {docname}",
     )
-    assert term_index.complete_search(SimpleNamespace(env=env, builder=builder)) == []
+    assert search.index_other_pages(SimpleNamespace(env=env, builder=builder)) == []
     assert again == [("g", "tree of g", "Glossary")]
 
 

@@ -69,7 +69,7 @@ def hold_one_file(tmp_path, monkeypatch, contents: bytes):
     file = tmp_path / "module.py"
     file.write_bytes(contents)
     monkeypatch.setattr(packages, "ours", lambda: [("module.py", file)])
-    monkeypatch.setattr(packages, "pure", lambda requirements: [])
+    monkeypatch.setattr(packages, "pure", lambda: [])
 
 
 def test_the_list_says_where_each_file_is_and_what_it_is(tmp_path, monkeypatch):

@@ -169,7 +169,7 @@ GITHUB = {
         ),
         ({**GITHUB, "GITHUB_SERVER_URL": "https://git.example"}, "", ""),
         (
-            {"CI_PAGES_URL": "https://pages.example/b/"},
+            {"BOOK_URL": "https://pages.example/b/"},
             "",
             "https://pages.example/b/notebooks",
         ),
@@ -200,10 +200,10 @@ def header(page: str) -> dict[str, list[dict]]:
 def test_a_chapter_s_header_has_its_notebooks(monkeypatch):
     monkeypatch.delenv("GITHUB_SERVER_URL", raising=False)
     found = header("book/a/radon")["downloads"]
-    assert [link["url"] for link in found] == [
-        "../../notebooks/radon.ipynb",
-        "../../notebooks/radon-solutions.ipynb",
-        "../../course.zip",
+    assert [link["path"] for link in found] == [
+        "notebooks/radon.ipynb",
+        "notebooks/radon-solutions.ipynb",
+        "course.zip",
     ]
     assert all(link["text"] for link in found)
     assert header("book/reference/fits") == {"downloads": [], "page_links": []}

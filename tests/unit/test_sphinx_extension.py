@@ -3,7 +3,6 @@
 import json
 import os
 from pathlib import Path
-import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -13,14 +12,18 @@ from docutils.utils import new_document
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 import nbformat
+import psutil
 import pytest
 import yaml
 
+import _sphinx
 from _sphinx import events
 from _sphinx.content import data_cards, explorable, figures, fits_table, mathematics
-from _sphinx.executing import kernels, parallel, records
+from _sphinx.executing import kernels, records
+from _sphinx.executing.chapter_cache import ingredients_digest
 from _sphinx.live import cells
 from _sphinx.web import hosting
+import chapters
 from pooling import _glue, diagnostics, plots
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,8 +84,6 @@ def test_a_figure_without_the_book_s_colours_fails_the_build(tmp_path, monkeypat
     assert "no colours for a dark page" in warning
 
 
-
-
 # What a chapter's results depend on
 
 
@@ -95,7 +96,7 @@ def project(tmp_path):
         "data/radon.yml": "title: Radon\n",
         "book/_sphinx/executing/kernel_profile/startup.py": "pass\n",
         "book/pooling/radon.md": "# How much to pool?\n",
-        "requirements.txt": "numpy==2.2.0\n",
+        "requirements.txt": "numpy==2.2.0\nipython==9.18.1\nsphinx==7.4.7\n",
         "README.md": "# Book\n",
     }
     for name, text in files.items():
@@ -114,14 +115,24 @@ def project(tmp_path):
         "data/radon.csv",
         "data/new.csv.gz",
         "book/_sphinx/executing/kernel_profile/startup.py",
-        "requirements.txt",
     ],
 )
-def test_module_data_and_pinned_set_name_the_cache(project, name):
-    before = parallel.ingredients_digest(project)
+def test_module_data_and_kernel_settings_name_the_cache(project, name):
+    before = ingredients_digest(project)
     with (project / name).open("a", encoding="utf-8") as file:
         file.write("# more\n")
-    assert parallel.ingredients_digest(project) != before
+    assert ingredients_digest(project) != before
+
+
+@pytest.mark.parametrize(
+    ("package", "computes"), [("numpy", True), ("ipython", True), ("sphinx", False)]
+)
+def test_packages_that_compute_something_name_the_cache(project, package, computes):
+    before = ingredients_digest(project)
+    file = project / "requirements.txt"
+    text = file.read_text(encoding="utf-8").replace(f"{package}==", f"{package}==1")
+    file.write_text(text, encoding="utf-8")
+    assert (ingredients_digest(project) != before) == computes
 
 
 @pytest.mark.parametrize(
@@ -134,26 +145,26 @@ def test_module_data_and_pinned_set_name_the_cache(project, name):
     ],
 )
 def test_prose_does_not_name_the_cache(project, name):
-    before = parallel.ingredients_digest(project)
+    before = ingredients_digest(project)
     (project / name).parent.mkdir(parents=True, exist_ok=True)
     (project / name).write_text("Another sentence.\n", encoding="utf-8")
-    assert parallel.ingredients_digest(project) == before
+    assert ingredients_digest(project) == before
 
 
 def test_a_file_s_name_and_removal_change_the_cache(project):
-    before = parallel.ingredients_digest(project)
+    before = ingredients_digest(project)
     (project / "data/radon.csv").rename(project / "data/houses.csv")
-    renamed = parallel.ingredients_digest(project)
+    renamed = ingredients_digest(project)
     (project / "data/houses.csv").unlink()
-    assert len({before, renamed, parallel.ingredients_digest(project)}) == 3
+    assert len({before, renamed, ingredients_digest(project)}) == 3
 
 
 def test_the_digest_is_the_same_anywhere(project, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("a folder") / "book"
     project.rename(elsewhere)
-    moved = parallel.ingredients_digest(elsewhere)
+    moved = ingredients_digest(elsewhere)
     elsewhere.rename(project)
-    assert moved == parallel.ingredients_digest(project)
+    assert moved == ingredients_digest(project)
 
 
 # Records
@@ -232,24 +243,27 @@ def test_an_executed_chapter_is_read_from_the_cache(project):
     from jupyter_cache.base import CacheBundleIn
 
     file = project / "book/pooling/radon.md"
-    file.write_text(CHAPTER.format(title="Radon", code="x = 1"), encoding="utf-8")
-    with pytest.raises(LookupError, match="pooling/radon.*make book"):
-        records.executed(project, "book/pooling/radon")
+    place = project / "_build" / ".cache" / ingredients_digest(project)
 
-    place = project / "_build" / ".cache" / parallel.ingredients_digest(project)
+    def fits(title: str, code: str) -> list:
+        file.write_text(CHAPTER.format(title=title, code=code), encoding="utf-8")
+        chapters.read.cache_clear()
+        return records.fits(chapters.executed("book/pooling/radon", project))
+
+    with pytest.raises(LookupError, match="pooling/radon.*make book"):
+        fits("Radon", "x = 1")
+    assert not place.exists()
+
     cell = nbformat.v4.new_code_cell("x = 1", outputs=outputs(), execution_count=1)
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     run = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel})
     get_cache(str(place)).cache_notebook_bundle(
         CacheBundleIn(run, str(file)), check_validity=False, overwrite=True
     )
-    assert records.fits(records.executed(project, "book/pooling/radon"))
-
-    file.write_text(CHAPTER.format(title="Houses", code="x = 1"), encoding="utf-8")
-    assert records.fits(records.executed(project, "book/pooling/radon"))
-    file.write_text(CHAPTER.format(title="Houses", code="x = 2"), encoding="utf-8")
+    assert fits("Radon", "x = 1")
+    assert fits("Houses", "x = 1")
     with pytest.raises(LookupError):
-        records.executed(project, "book/pooling/radon")
+        fits("Houses", "x = 2")
 
 
 FIT = {
@@ -308,10 +322,6 @@ GITHUB = {
         (GITHUB, {"url": "https://github.example/reader/fork", "branch": "main"}),
         ({"GITHUB_SERVER_URL": "https://github.example"}, {}),
         ({**GITHUB, "GITHUB_REPOSITORY": ""}, {}),
-        (
-            {"CI_PROJECT_URL": "https://git.example/a/b", "CI_DEFAULT_BRANCH": "trunk"},
-            {"url": "https://git.example/a/b", "branch": "trunk"},
-        ),
     ],
 )
 def test_the_repository_is_the_one_that_hosts_the_build(environ, expected):
@@ -319,7 +329,7 @@ def test_the_repository_is_the_one_that_hosts_the_build(environ, expected):
 
 
 def test_a_build_at_home_has_no_links_and_a_fork_its_own(monkeypatch):
-    for name in [*GITHUB, "CI_PROJECT_URL"]:
+    for name in GITHUB:
         monkeypatch.delenv(name, raising=False)
     assert page_links("book/a", doctree=object()) == []
     for name, value in GITHUB.items():
@@ -340,14 +350,12 @@ def page_links(page: str, doctree) -> list[str]:
     return [link["url"] for link in context["page_links"]]
 
 
-def test_no_page_names_a_repository():
+def test_the_settings_name_no_repository():
     """Its address comes from the environment alone."""
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     # The documentation of other projects.
     del config["sphinx"]["config"]["intersphinx_mapping"]
-    code = (ROOT / "book/_sphinx/web/hosting.py").read_text(encoding="utf-8")
-    for text in (yaml.safe_dump(config), code):
-        assert not re.search(r"https?://", text)
+    assert "://" not in yaml.safe_dump(config)
 
 
 # Kernels
@@ -363,9 +371,32 @@ def test_kernels_write_below_the_build_alone(tmp_path, monkeypatch):
     assert f"base_compiledir={tmp_path}" in env["PYTENSOR_FLAGS"]
 
 
-def test_the_kernel_is_this_python():
-    spec = kernels.ThisPython().get_kernel_spec("python3")
-    assert spec.argv[0] == sys.executable
+def notebook_of(source: str):
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+
+
+def test_the_kernel_is_this_python(tmp_path, monkeypatch):
+    """And not another of the same name that the reader has installed."""
+    for variable in ("JUPYTER_PATH", "JUPYTER_DATA_DIR"):
+        spec = tmp_path / variable / "kernels" / "python3" / "kernel.json"
+        spec.parent.mkdir(parents=True)
+        about = {"argv": ["no-such-python"], "display_name": "x", "language": "python"}
+        spec.write_text(json.dumps(about), encoding="utf-8")
+        monkeypatch.setenv(variable, str(tmp_path / variable))
+    notebook = notebook_of("import os, sys; print(sys.executable, os.environ['BOOK'])")
+    env = {**os.environ, "IPYTHONDIR": str(tmp_path), "BOOK": "here"}
+    result = kernels.run(notebook, tmp_path, env)
+    assert result.err is None
+    assert notebook.cells[0].outputs[0].text.split() == [sys.executable, "here"]
+
+
+def test_a_cell_that_fails_ends_the_run_and_the_kernel(tmp_path):
+    notebook = notebook_of("import os; print(os.getpid(), flush=True); 1 / 0")
+    env = {**os.environ, "IPYTHONDIR": str(tmp_path)}
+    result = kernels.run(notebook, tmp_path, env)
+    assert "ZeroDivisionError" in str(result.err)
+    assert "1 / 0" in kernels.failure(notebook)
+    assert not psutil.pid_exists(int(notebook.cells[0].outputs[0].text))
 
 
 def test_a_failure_names_the_cell_and_its_traceback():
@@ -429,53 +460,21 @@ def test_an_explorable_has_a_module_and_data_for_it(name):
 # Live cells
 
 
-@pytest.mark.parametrize(
-    "live", [{"draws": 500}, {"not": "it needs a compiler"}, {"draws": 1, "not": "x"}]
-)
-def test_what_a_cell_may_say_of_its_live_self(live):
-    assert cells.mistake(live) is None
-
-
-@pytest.mark.parametrize(
-    "live,words",
-    [
-        ("no", "mapping"),
-        ({}, "mapping"),
-        ({"draw": 500}, "but no draw"),
-        ({"draws": 0}, "above zero, not 0"),
-        ({"draws": True}, "above zero, not True"),
-        ({"draws": "many"}, "not 'many'"),
-        ({"not": " "}, "the reason in words"),
-        ({"not": True}, "the reason in words"),
-    ],
-)
-def test_a_slip_in_what_a_cell_says_is_named(live, words):
-    assert words in cells.mistake(live)
-
-
-def test_what_a_cell_says_does_not_end_its_script():
-    data = {"not": "</script><b>"}
-    assert "</" not in cells.as_json(data)
-    assert json.loads(cells.as_json(data)) == data
-
-
-def _cell(*parts: str, **live) -> nodes.container:
-    cell = nodes.container(nb_element="cell_code", cell_metadata={"live": live})
+def _cell(*parts: str) -> nodes.container:
+    cell = nodes.container(nb_element="cell_code")
     cell.extend(nodes.container(nb_element=part) for part in parts)
     return cell
 
 
 def test_only_cells_that_show_their_code_are_live():
     document = new_document("page")
-    shown = _cell("cell_code_source", "cell_code_output", draws=500)
+    shown = _cell("cell_code_source", "cell_code_output")
     document += [shown, _cell("cell_code_output")]
     assert list(cells.shown(document)) == [shown]
-    transform = cells.Tell(document)
-    transform.run()
-    note = shown.children[-1]
-    assert note.astext() == (
-        '<script type="application/json" data-live>{"draws": 500}</script>'
-    )
+
+
+def test_each_part_is_set_up_once():
+    assert len(set(_sphinx.PARTS)) == len(_sphinx.PARTS)
 
 
 def test_a_build_that_runs_nothing_imports_no_library_of_the_chapters():

@@ -14,6 +14,7 @@ import zlib
 
 from docutils import nodes
 from docutils.utils import new_document
+from jinja2 import Environment, FileSystemLoader
 from PIL import Image
 import pytest
 from sphinx.application import Sphinx
@@ -24,8 +25,10 @@ import yaml
 
 from _sphinx import contents
 from _sphinx.web import metadata, sitemap, social_card
+import chapters
 
 ROOT = Path(__file__).resolve().parents[2]
+TEMPLATES = Environment(loader=FileSystemLoader(ROOT / "book" / "_theme"))
 ADDRESS = "https://book.example/strength/"
 PAGES = {"book/index": "Strength", "book/a/one": "One?", "book/ref/data": "The data"}
 
@@ -33,10 +36,9 @@ PAGES = {"book/index": "Strength", "book/a/one": "One?", "book/ref/data": "The d
 @pytest.fixture
 def app(tmp_path, monkeypatch):
     """A book of three pages, one of which has exercises."""
-    monkeypatch.setattr(sitemap, "chapters", lambda env: list(PAGES))
-    monkeypatch.setattr(contents, "chapters", lambda env: list(PAGES))
+    monkeypatch.setattr(sitemap, "pages", lambda env: list(PAGES))
+    monkeypatch.setattr(contents, "pages", lambda env: list(PAGES))
     monkeypatch.delenv("BOOK_URL", raising=False)
-    monkeypatch.delenv("CI_PAGES_URL", raising=False)
     titles = {
         name: SimpleNamespace(astext=lambda title=title: title)
         for name, title in PAGES.items()
@@ -71,9 +73,12 @@ def page(description: str | None = 'A "page".') -> nodes.document:
 
 def head(app, name: str, address: str | None = None, document=None) -> str:
     """The tags that are added to the head of a page."""
-    context = {"metatags": "", "pageurl": address and f"{address}{name}.html"}
+    context = {
+        "docstitle": app.config.html_title,
+        "pageurl": address and f"{address}{name}.html",
+    }
     metadata.add(app, name, "page.html", context, document or page())
-    return context["metatags"]
+    return TEMPLATES.get_template("metadata.html").render(context)
 
 
 def data(tags: str) -> dict:
@@ -183,7 +188,7 @@ def test_the_theme_is_told_the_address(monkeypatch):
 
 
 def test_the_card_is_the_cover_figure_under_the_title(tmp_path):
-    source = social_card.cover(ROOT, "book/index")
+    source = social_card.cover(chapters.read("book/index"))
     card = tmp_path / "card.png"
     social_card.draw(source, "Borrowing Strength", card)
     with Image.open(card) as picture:
@@ -197,8 +202,8 @@ def test_the_card_is_the_cover_figure_under_the_title(tmp_path):
 
 
 def test_a_card_without_a_figure_is_refused():
-    with pytest.raises(ValueError, match="no cell of .*radon.md draws"):
-        social_card.cover(ROOT, "book/pooling/radon")
+    with pytest.raises(ValueError, match="no cell of the first page draws"):
+        social_card.cover(chapters.read("book/pooling/radon"))
 
 
 def test_there_is_no_card_without_an_address(app):

@@ -17,7 +17,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-from _sphinx.contents import chapters_with_exercises, part_titles, short_name
+from _sphinx.contents import chapters, part_titles, short_name
 from _sphinx.events import depend_on_all_pages
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class ChapterMap(SphinxDirective):
 
 def needs(env, docname: str) -> set[str]:
     """The chapters before this one that its paragraph "You need ..." links to."""
-    before = chapters_with_exercises(env)
+    before = chapters(env)
     before = set(before[: before.index(docname)])
     for paragraph in env.get_doctree(docname).findall(nodes.paragraph):
         if paragraph.astext().startswith(NEEDS):
@@ -84,13 +84,13 @@ def label(docname: str) -> str:
 
 def visit(self, node: chapter_map) -> None:
     env, here = self.builder.env, self.docnames[0]
-    names, parts = chapters_with_exercises(env), part_titles(env)
+    names, parts = chapters(env), part_titles(env)
     needed = without_detours({name: needs(env, name) for name in names})
     rows, at, y = [], {}, 0.0
-    for part, chapters in groupby(names, parts.get):
+    for part, group in groupby(names, parts.get):
         y += 1.3 * ROW if at else 0.8 * ROW
         rows.append(f'<text class="part" x="{CURVES}" y="{y:.0f}">{part}</text>\n')
-        for name in chapters:
+        for name in group:
             y += ROW
             at[name] = y - 5
             before = [label(one) for one in names if one in needed[name]]

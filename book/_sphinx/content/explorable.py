@@ -11,7 +11,6 @@ page without an explorable loads neither script nor style.
 from __future__ import annotations
 
 import html
-import json
 from pathlib import Path
 import runpy
 
@@ -22,6 +21,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from _sphinx.content.javascript_bundle import bundle
 from _sphinx.events import when_html_is_built
+from _theme.html_translator import json_script
 
 #: Where the modules are, and where the site has them, seen from its root.
 MODULES = Path(__file__).resolve().parents[2] / "explorables"
@@ -81,15 +81,13 @@ class Explorable(SphinxDirective):
 
 def visit(self, node: explorable) -> None:
     element, alt = node["element"], html.escape(node["alt"])
-    # Nothing in a script element ends it but its own end.
-    data = json.dumps(node["data"], ensure_ascii=False).replace("<", "\\u003c")
     self.body.append(
         f'<{element} label="{html.escape(node["label"])}">'
         f'<p class="explorable-description" id="{element}-description">{alt}</p>'
         '<p class="explorable-off">This figure is interactive once your browser '
         f"has run its script. {alt} The figures of the text above and below show "
         "the same without the interaction.</p>"
-        f'<script type="application/json">{data}</script>'
+        f"{json_script(node['data'])}"
         f"</{element}>"
     )
     raise nodes.SkipNode

@@ -9,7 +9,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from _sphinx.contents import chapters
+from _sphinx.content.data_cards import table
+from _sphinx.contents import pages
 from _sphinx.events import depend_on_all_pages
 from _sphinx.executing import records
 from _sphinx.executing.parallel import executed
@@ -34,28 +35,19 @@ class FitsTable(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         depend_on_all_pages(self.env)
         sections = []
-        for docname in chapters(self.env):
+        for docname in pages(self.env):
             notebook = executed(self.env, docname)
-            fits = records.fits(notebook) if notebook else []
-            if fits:
+            if fits := notebook and records.fits(notebook):
                 sections += self._section(docname, fits)
         return sections
 
     def _section(self, docname: str, fits: list[dict]) -> list[nodes.Node]:
-        heading = nodes.paragraph(classes=["fits-chapter"])
-        # A pending reference, since the chapter's title may not have been read yet.
-        inline, messages = self.parse_inline(f"{{doc}}`/{docname}`")
-        heading += nodes.strong("", "", *inline)
-        return [heading, *messages, table(fits)]
-
-
-def table(fits: list[dict]) -> nodes.table:
-    """One row for each fit: its worst diagnostics, and the verdict."""
-    group = nodes.tgroup(cols=len(COLUMNS))
-    group += [nodes.colspec(colwidth=1) for _ in COLUMNS]
-    group += nodes.thead("", _row(COLUMNS))
-    group += nodes.tbody("", *[_row(cells(fit)) for fit in fits])
-    return nodes.table("", group, classes=["fits"])
+        rows = table(COLUMNS, [cells(fit) for fit in fits])
+        # A reference, since the chapter's title may not have been read yet.
+        text = f"**{{doc}}`/{docname}`**\n\n{rows}"
+        heading, found = self.parse_text_to_nodes(text)
+        heading["classes"], found["classes"] = ["fits-chapter"], ["fits"]
+        return [heading, found]
 
 
 def cells(fit: dict) -> tuple[str, ...]:
@@ -83,12 +75,6 @@ def verdict(fit: dict) -> str:
 def _or_dash(number: float | None, form: str) -> str:
     """A number, or a dash where the fit does not record it."""
     return "—" if number is None else format(number, form)
-
-
-def _row(texts) -> nodes.row:
-    return nodes.row(
-        "", *[nodes.entry("", nodes.paragraph("", text)) for text in texts]
-    )
 
 
 def setup(app: Sphinx) -> None:

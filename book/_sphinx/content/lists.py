@@ -19,7 +19,7 @@ from sphinx.util.nodes import make_refnode
 from sphinx_exercise.nodes import is_exercise_node, is_solution_node
 
 from _sphinx.content.explorable import explorable
-from _sphinx.contents import chapters, number
+from _sphinx.contents import number, pages
 from _sphinx.events import depend_on_all_pages
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 
 def _groups(app: Sphinx, here: str, kind: str) -> Iterator[nodes.Element]:
     """For each chapter, its title and the list of its entries."""
-    for chapter in chapters(app.env):
+    for chapter in pages(app.env):
         if kind == "exercises":
             items = _exercises(app, here, chapter)
         else:

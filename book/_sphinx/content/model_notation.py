@@ -77,7 +77,7 @@ def notation(model: ast.With, variables=(), indexes=()) -> str:
 
 
 def _index(dim: str | None) -> str:
-    """The subscript of a dimension."""
+    """How a dimension is written in a subscript."""
     return rf"\text{{{dim}}}" if dim else "i"
 
 
@@ -147,7 +147,7 @@ def _line(name: str, call: ast.Call, plates) -> str:
 
 
 def symbol(name: str, plates=()) -> str:
-    """A variable with its subscripts: the rest of its name, and its plates."""
+    """A variable, with the rest of its name and its plates as subscripts."""
     first, *rest = name.split("_")
     if rest and (first in GREEK or len(first) == 1):
         below = [_letters(" ".join(rest))]

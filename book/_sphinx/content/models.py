@@ -16,7 +16,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from _sphinx.content import data_cards, fits_table
 from _sphinx.content.model_notation import notation, samples
-from _sphinx.contents import chapters
+from _sphinx.contents import pages
 from _sphinx.events import depend_on_all_pages
 from _sphinx.executing import records
 from _sphinx.executing.parallel import executed
@@ -32,7 +32,7 @@ class Models(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         depend_on_all_pages(self.env)
         found = []
-        for docname in chapters(self.env):
+        for docname in pages(self.env):
             notebook = executed(self.env, docname)
             if notebook is None:
                 continue

@@ -16,7 +16,7 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.nodes import clean_astext
 
-from _sphinx.contents import chapters
+from _sphinx.contents import pages
 
 TITLE = "Index of terms"
 DEFINITION = "Definition"
@@ -65,20 +65,6 @@ def show(app: Sphinx, pagename, templatename, context, doctree) -> None:
         context["term_index"] = [(letter, list(group)) for letter, group in letters]
 
 
-def complete_search(app: Sphinx) -> list:
-    """Index the pages for the search that this build has not written.
-
-    Sphinx collects their terms in its environment after it has saved it; without
-    this, the search of a second build would not have those of the first.
-    """
-    indexer = getattr(app.builder, "indexer", None)
-    if indexer is not None:
-        for docname in sorted(app.env.found_docs - set(indexer._index_entries)):
-            title = app.env.titles[docname].astext()
-            app.builder.index_page(docname, app.env.get_doctree(docname), title)
-    return []
-
-
 def terms(env, relative_uri) -> dict[str, list[Place]]:
     """For each term, its definition first, and then sections in the book's order.
 
@@ -88,7 +74,7 @@ def terms(env, relative_uri) -> dict[str, list[Place]]:
         If an entry has sub-entries, which the template does not show.
     """
     found = defaultdict(list)
-    for docname in chapters(env):
+    for docname in pages(env):
         chapter = clean_astext(env.titles[docname])
         # The title of the page itself has no anchor.
         titles = {
@@ -113,5 +99,3 @@ def setup(app: Sphinx) -> None:
     # After _toc.yml's contents have been added, and before Sphinx collects them.
     app.connect("doctree-read", add_to_contents, priority=400)
     app.connect("html-page-context", show)
-    # The last event before Sphinx writes the search index.
-    app.connect("html-collect-pages", complete_search)

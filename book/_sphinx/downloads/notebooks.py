@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ast
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 import re
 from string import Template
@@ -22,18 +21,18 @@ from urllib.parse import urljoin
 from docutils import nodes
 import nbformat
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 from sphinx.application import Sphinx
 from sphinx_exercise.nodes import is_exercise_node, is_solution_node
 
 from _sphinx.content.explorable import explorable
-from _sphinx.contents import chapters_with_exercises, exercises, number, short_name
+from _sphinx.contents import chapters, exercises, number, short_name
 from _sphinx.downloads import wheel as wheel_builder
 from _sphinx.downloads.markdown import Markdown
 from _sphinx.events import when_html_is_built
 from _sphinx.executing import records
 from _sphinx.executing.parallel import executed
 from _sphinx.files import write_zip
+from _sphinx.requirements import PROJECT, pinned
 from _sphinx.web import hosting
 
 #: Where the notebooks are on the site, and what ends the name of one with solutions.
@@ -104,7 +103,8 @@ def write_notebooks(app: Sphinx, pagename, templatename, context, doctree) -> No
     if doctree is None or not exercises(app.env, pagename):
         return
     chapter = Chapter(pagename, doctree, *_answers(app.env)[pagename])
-    first = first_cell(wheel_builder.NAME, pinned(Path(app.srcdir)), hosting.files())
+    root = Path(app.srcdir)
+    first = first_cell(wheel_builder.NAME, module_pins(root), hosting.files())
     folder = Path(app.outdir) / FOLDER
     folder.mkdir(exist_ok=True)
     for solved in (False, True):
@@ -116,7 +116,7 @@ def write_notebooks(app: Sphinx, pagename, templatename, context, doctree) -> No
 def write_course(app: Sphinx) -> None:
     """Write the wheel that the notebooks install, and the course's archive."""
     root, folder = Path(app.srcdir), Path(app.outdir) / FOLDER
-    names = chapters_with_exercises(app.env)
+    names = chapters(app.env)
     if not names:
         raise ValueError("no page has an exercise to make a notebook of")
     answers = [_answers(app.env)[name][0] for name in names]
@@ -128,7 +128,7 @@ def write_course(app: Sphinx) -> None:
     for old in folder.iterdir():
         if old.name not in wanted | {wheel_builder.NAME}:
             old.unlink()
-    pins = pinned(root)
+    pins = module_pins(root)
     rows = [
         (app.env.titles[name].astext(), stem, len(page))
         for name, stem, page in zip(names, stems, answers)
@@ -388,26 +388,9 @@ def assignable(expression: str) -> str:
 
 
 @cache
-def pinned(root: Path) -> dict[str, str]:
-    """The lines of the pinned set that the module needs, by package."""
-    lines = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    every = {
-        canonicalize_name(line.split("==")[0]): line for line in lines if "==" in line
-    }
-    needed, wanted = set(), ["borrowing-strength"]
-    while wanted:
-        name = wanted.pop()
-        needed.add(name)
-        try:
-            requires = map(Requirement, metadata.requires(name) or [])
-        except metadata.PackageNotFoundError:
-            continue  # of another platform
-        wanted += {
-            canonicalize_name(requirement.name)
-            for requirement in requires
-            if "extra" not in str(requirement.marker)
-        } & every.keys() - needed
-    return {name: line for name, line in every.items() if name in needed}
+def module_pins(root: Path) -> dict[str, str]:
+    """The pinned lines of the packages that the module needs."""
+    return pinned(root, PROJECT)
 
 
 def _version(line: str) -> str:
@@ -470,15 +453,13 @@ def add_buttons(app: Sphinx, pagename, templatename, context, doctree) -> None:
     """Downloads, and Colab where it can open the notebook, in a chapter's header."""
     if doctree is None or not exercises(app.env, pagename):
         return
-    root, name = "../" * pagename.count("/"), short_name(pagename)
+    name = short_name(pagename)
     files = {
         f"{FOLDER}/{name}.ipynb": "Notebook for students",
         f"{FOLDER}/{name}{SOLUTIONS}.ipynb": "Notebook with solutions",
         COURSE: "The whole course (zip)",
     }
-    context["downloads"] += [
-        {"url": root + file, "text": text} for file, text in files.items()
-    ]
+    context["downloads"] += [{"path": a, "text": text} for a, text in files.items()]
     if address := hosting.github():
         url = f"{COLAB}/{address}/blob/{hosting.BRANCH}/{name}.ipynb"
         context["page_links"].append({"url": url, "text": "Open in Colab"})

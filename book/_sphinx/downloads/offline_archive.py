@@ -58,11 +58,10 @@ def add_buttons(app: Sphinx, pagename, templatename, context, doctree) -> None:
     """The whole book, in the menu of downloads."""
     if doctree is None:
         return
-    root = "../" * pagename.count("/")
-    found = [(ARCHIVE, "The book, to read offline (zip)")]
+    links = [{"path": ARCHIVE, "text": "The book, to read offline (zip)"}]
     if app.config.pdf_is_there:
-        found.append((PDF, "The book in print (PDF)"))
-    context["downloads"] += [{"url": root + file, "text": text} for file, text in found]
+        links.append({"path": PDF, "text": "The book in print (PDF)"})
+    context["downloads"] += links
 
 
 def setup(app: Sphinx) -> None:

@@ -19,7 +19,7 @@ from sphinx.application import Sphinx
 from sphinx.builders.html import StandaloneHTMLBuilder
 
 from _sphinx.content.explorable import explorable
-from _sphinx.contents import chapters, short_name
+from _sphinx.contents import pages, short_name
 from _sphinx.web import hosting, social_card
 from _theme.html_translator import HtmlTranslator, drops_down
 
@@ -35,7 +35,7 @@ class PrintBuilder(StandaloneHTMLBuilder):
     add_permalinks = False
 
     def get_outdated_docs(self) -> list[str]:
-        return chapters(self.env)
+        return pages(self.env)
 
     def get_target_uri(self, docname: str, typ: str | None = None) -> str:
         if docname in self.env.all_docs:
@@ -47,7 +47,7 @@ class PrintBuilder(StandaloneHTMLBuilder):
         return self.get_target_uri(to, typ)
 
     def write(self, *_) -> None:
-        names = chapters(self.env)
+        names = pages(self.env)
         self.prepare_writing(set(names))
         self.imgpath = SITE + self.imagedir
         self.dlpath = urljoin(hosting.site(), "_downloads")

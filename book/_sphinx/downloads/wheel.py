@@ -5,50 +5,26 @@ from __future__ import annotations
 from importlib.metadata import version
 import json
 from pathlib import Path
-import subprocess
-import sys
 from tempfile import TemporaryDirectory
+import tomllib
 
-from _sphinx.executing import chapter_cache
-from _sphinx.files import digest, is_made_of
+from hatchling.builders.wheel import WheelBuilder
 
-#: What a wheel is made of, seen from the top of the repository.
-PARTS = ("pyproject.toml", "README.md", "LICENSE", ".ci/backend.py", "code", "data")
-#: The answers, beside the tables: both end up in ``pooling/_data``.
-ANSWERS = "data/exercises.json"
-NAME = f"borrowing_strength-{version('borrowing-strength')}-py3-none-any.whl"
+from _sphinx.requirements import PROJECT
+
+NAME = f"{PROJECT.replace('-', '_')}-{version(PROJECT)}-py3-none-any.whl"
+#: In the wheel, beside the tables: results of the build, no part of the repository.
+ANSWERS = "pooling/_data/exercises.json"
 
 
 def build(root: Path, answers: dict, folder: Path) -> None:
-    """Write the wheel into a folder, unless the one there is made of the same parts.
-
-    The wheel is made from a copy, into which the answers go: they are results of the
-    build, and no part of the repository.
-    """
-    content = {
-        file.relative_to(root).as_posix(): file.read_bytes()
-        for part in PARTS
-        for file in [root / part, *(root / part).rglob("*")]
-        if file.is_file() and file.suffix != ".pyc"
-    }
+    """Write the wheel into a folder; the same parts give the same bytes."""
+    config = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     text = json.dumps(answers, indent=1, ensure_ascii=False) + "\n"
-    content[ANSWERS] = text.encode()
-    made_of = digest(content)
-    record = folder.parent.parent / chapter_cache.FOLDER / "wheel.digest"
-    if is_made_of(folder / NAME, record, made_of):
-        return
-    with TemporaryDirectory() as copy:
-        for name, data in content.items():
-            file = Path(copy, name)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(data)
-        program = "import hatchling.build as b, sys; b.build_wheel(sys.argv[1])"
-        done = subprocess.run(
-            [sys.executable, "-c", program, str(folder.resolve())],
-            cwd=copy,
-            capture_output=True,
-            text=True,
-        )
-    if done.returncode:
-        raise RuntimeError(f"the wheel could not be made:\n{done.stderr}")
-    record.write_text(made_of)
+    with TemporaryDirectory() as place:
+        file = Path(place, "answers.json")
+        file.write_text(text, encoding="utf-8")
+        wheel = config["tool"]["hatch"]["build"]["targets"]["wheel"]
+        wheel["force-include"][str(file)] = ANSWERS
+        builder = WheelBuilder(str(root), config=config)
+        list(builder.build(directory=str(folder), versions=["standard"]))

@@ -13,11 +13,9 @@ import sys
 
 from jupyter_cache import get_cache
 from jupyter_cache.cache.main import JupyterCacheBase
-from myst_nb.core.config import NbParserConfig
-from myst_nb.core.read import create_nb_reader
-from myst_parser.config.main import MdParserConfig
 
 from _sphinx.files import digest
+from _sphinx.requirements import PROJECT, pinned
 
 #: What a chapter's results depend on besides its own code.
 INGREDIENTS = (
@@ -25,10 +23,10 @@ INGREDIENTS = (
     "code/**/*.mplstyle",
     "data/*.csv*",
     "book/_sphinx/executing/kernel_profile/*.py",
-    "requirements.txt",
 )
-#: Pinned for the pages alone: no cell computes anything with these.
-PAGES_ONLY = (b"brotli==", b"sphinx-", b"tree-sitter")
+#: And the pinned versions of these packages, and of all that they require. Other
+#: packages of the pinned set make pages, and compute nothing.
+PACKAGES = (PROJECT, "ipykernel")
 #: The folder of all caches, below the folder of the build.
 FOLDER = ".cache"
 
@@ -42,39 +40,14 @@ JupyterCacheBase.merge_match_into_notebook = partialmethod(
 
 
 def ingredients_digest(root: Path) -> str:
-    """A name for the module, the data, the pinned set and the Python in use."""
-    contents = {"": f"{sys.version_info[:2]}".encode()}
-    for pattern in INGREDIENTS:
-        for file in root.glob(pattern):
-            lines = file.read_bytes().splitlines(keepends=True)
-            contents[file.relative_to(root).as_posix()] = b"".join(
-                line for line in lines if not line.startswith(PAGES_ONLY)
-            )
-    return digest(contents)
+    """A name for the module, the data, the packages and the Python in use."""
+    versions = [f"{sys.version_info[:2]}", *pinned(root, *PACKAGES).values()]
+    files = [file for pattern in INGREDIENTS for file in root.glob(pattern)]
+    contents = {file.relative_to(root).as_posix(): file.read_bytes() for file in files}
+    return digest(contents | {"": "\n".join(versions).encode()})
 
 
-def cache_path(root: Path, build: Path | None = None) -> Path:
-    """Where the results belong that were made with the ingredients as they are."""
-    return (build or root / "_build") / FOLDER / ingredients_digest(root)
-
-
-def read_notebook(path: Path, md_config=None, nb_config=None):
-    """The notebook in a source file, or None where it is prose without code."""
-    content = path.read_text(encoding="utf-8")
-    reader = create_nb_reader(
-        str(path),
-        md_config or MdParserConfig(enable_extensions={"colon_fence", "dollarmath"}),
-        nb_config or NbParserConfig(),
-        content,
-    )
-    if reader is None:
-        return None
-    notebook = reader.read(content)
-    has_code = any(cell.cell_type == "code" for cell in notebook.cells)
-    return notebook if has_code else None
-
-
-def executed(notebook, cache: Path):
+def with_outputs(notebook, cache: Path):
     """A notebook with its outputs from the cache.
 
     Raises
@@ -82,7 +55,10 @@ def executed(notebook, cache: Path):
     LookupError
         If it has not been run since its code, the module or the data changed.
     """
-    try:
-        return get_cache(str(cache)).merge_match_into_notebook(notebook)[1]
-    except KeyError:
-        raise LookupError("not run yet: `make book` runs it") from None
+    # Jupyter-cache would make a cache where there is none.
+    if cache.is_dir():
+        try:
+            return get_cache(str(cache)).merge_match_into_notebook(notebook)[1]
+        except KeyError:
+            pass
+    raise LookupError("not run yet: `make book` runs it")

@@ -6,46 +6,18 @@ import os
 from pathlib import Path
 import re
 import shutil
-import sys
+import time
 
-from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
-from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_cache.executors.utils import ExecutionResult
+from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
 HERE = Path(__file__).parent
 #: A cell that takes longer than this many seconds is stuck.
 CELL_TIMEOUT = 900
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-
-
-class ThisPython(KernelSpecManager):
-    """Knows one kernel: the interpreter that builds the book.
-
-    A kernel of the same name in the reader's home would take precedence
-    otherwise, and run the chapters with other packages.
-    """
-
-    def get_kernel_spec(self, kernel_name):
-        return KernelSpec(
-            argv=[sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher"]
-            + ["-f", "{connection_file}"],
-            display_name="Python 3",
-            language="python",
-        )
-
-
-def kernel_manager(env: dict[str, str]) -> type[AsyncKernelManager]:
-    """A manager that starts kernels of this interpreter in that environment."""
-
-    class KernelManager(AsyncKernelManager):
-        def __init__(self, **kwargs):
-            super().__init__(**kwargs)
-            self.kernel_spec_manager = ThisPython(parent=self)
-
-        async def start_kernel(self, **kwargs):
-            return await super().start_kernel(env=env, **kwargs)
-
-    return KernelManager
 
 
 def environment(work: Path) -> dict[str, str]:
@@ -82,16 +54,24 @@ def environment(work: Path) -> dict[str, str]:
 
 def run(notebook, cwd: Path, env: dict[str, str], **hooks) -> ExecutionResult:
     """Execute a notebook in place; `hooks` are nbclient's ``on_cell_…``."""
-    return single_nb_execution(
+    # With no folder to look in, it knows one kernel, that of the Python which builds
+    # the book. A kernel in the reader's home could have other packages.
+    known = KernelSpecManager(kernel_dirs=[])
+    client = NotebookClient(
         notebook,
-        cwd=str(cwd),
+        km=AsyncKernelManager(kernel_spec_manager=known),
+        resources={"metadata": {"path": str(cwd)}},
         timeout=CELL_TIMEOUT,
-        allow_errors=False,
         # For make bench: what each cell took stays in the cache.
         record_timing=True,
-        kernel_manager_class=kernel_manager(env),
         **hooks,
     )
+    began, error = time.monotonic(), None
+    try:
+        client.execute(env=env, cleanup_kc=True)
+    except (CellExecutionError, CellTimeoutError) as raised:
+        error = raised
+    return ExecutionResult(notebook, str(cwd), time.monotonic() - began, error)
 
 
 def failure(notebook) -> str:

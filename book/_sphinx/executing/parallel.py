@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
+from myst_nb.core.read import create_nb_reader
 import psutil
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
@@ -32,8 +33,8 @@ KEEP = 3
 TIMES = "seconds.json"
 
 
-class Chapter(NamedTuple):
-    """A notebook to run, and where it is from."""
+class Source(NamedTuple):
+    """The notebook that a source file holds."""
 
     name: str
     path: Path
@@ -41,7 +42,7 @@ class Chapter(NamedTuple):
 
 
 def run_side_by_side(
-    chapters: list[Chapter], cache, work: Path, workers: int
+    chapters: list[Source], cache, work: Path, workers: int
 ) -> dict[str, str]:
     """Run chapters in several kernels at once, and cache each as it ends.
 
@@ -54,7 +55,7 @@ def run_side_by_side(
     chapters = sorted(chapters, key=lambda c: -seconds.get(c.name, float("inf")))
     environment = kernels.environment(work)
 
-    def run(chapter: Chapter):
+    def run(chapter: Source):
         say(f"running {chapter.name}")
         return kernels.run(chapter.notebook, chapter.path.parent, environment)
 
@@ -130,7 +131,7 @@ def run_stale(app: Sphinx, env, docnames: list[str]) -> None:
     stale = [
         chapter
         for docname in sorted(docnames)
-        if (chapter := read_chapter(env, docname)) and not _cached(cache, chapter)
+        if (chapter := read_source(env, docname)) and not _cached(cache, chapter)
     ]
     if not stale:
         return
@@ -141,23 +142,26 @@ def run_stale(app: Sphinx, env, docnames: list[str]) -> None:
         )
 
 
-def read_chapter(env, docname: str) -> Chapter | None:
-    """The notebook that a source file holds, or None where it is plain prose."""
+def read_source(env, docname: str) -> Source | None:
+    """The source of a chapter, or None where it is prose without code."""
     path = Path(env.doc2path(docname))
-    notebook = chapter_cache.read_notebook(path, env.myst_config, env.mystnb_config)
-    return None if notebook is None else Chapter(docname, path, notebook)
+    content = path.read_text(encoding="utf-8")
+    reader = create_nb_reader(str(path), env.myst_config, env.mystnb_config, content)
+    if reader is None:
+        return None
+    notebook = reader.read(content)
+    has_code = any(cell.cell_type == "code" for cell in notebook.cells)
+    return Source(docname, path, notebook) if has_code else None
 
 
 def executed(env, docname: str):
     """The executed notebook of a chapter, or None where it has no code."""
-    chapter = read_chapter(env, docname)
-    if chapter is None:
-        return None
+    chapter = read_source(env, docname)
     cache = Path(env.config.nb_execution_cache_path)
-    return chapter_cache.executed(chapter.notebook, cache)
+    return chapter and chapter_cache.with_outputs(chapter.notebook, cache)
 
 
-def _cached(cache, chapter: Chapter) -> bool:
+def _cached(cache, chapter: Source) -> bool:
     try:
         cache.match_cache_notebook(chapter.notebook)
     except KeyError:

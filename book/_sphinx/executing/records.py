@@ -2,25 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from _sphinx.executing import chapter_cache
 from pooling import _records
-
-
-def executed(root: Path, docname: str):
-    """The executed notebook of a chapter, from the cache that a build left.
-
-    Raises
-    ------
-    LookupError
-        If it has not been run since its code, the module or the data changed.
-    """
-    notebook = chapter_cache.read_notebook(root / f"{docname}.md")
-    try:
-        return chapter_cache.executed(notebook, chapter_cache.cache_path(root))
-    except LookupError as error:
-        raise LookupError(f"{docname}: {error}") from None
 
 
 def _outputs(notebook):

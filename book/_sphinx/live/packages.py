@@ -10,19 +10,18 @@ Python downloads. Compiled packages come from the Pyodide distribution
 from __future__ import annotations
 
 import hashlib
-from importlib.metadata import PackageNotFoundError, distribution
 import json
 import os
 from pathlib import Path
 import shutil
 
-from packaging.requirements import Requirement
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
 from _sphinx.events import when_html_is_built
 from _sphinx.files import digest, write_zip
 from _sphinx.live import pyodide_lock
+from _sphinx.requirements import PROJECT, closure
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = "live"
@@ -39,7 +38,6 @@ BROWSER = {
     "os_name": "posix",
     "python_version": "3.14",
     "python_full_version": "3.14.0",
-    "extra": "",
 }
 #: Requirements that no cell imports in the browser.
 UNUSED = {
@@ -57,48 +55,20 @@ SKIPPED_SUFFIXES = {
 }
 
 
-def needed(name: str, extras=()) -> list[Requirement]:
-    """The requirements of a distribution in the browser."""
-    try:
-        lines = distribution(name).requires or ()
-    except PackageNotFoundError as error:
-        raise ExtensionError(
-            f"{name} is not installed, and live cells need it: "
-            "install requirements.txt"
-        ) from error
-    found = [Requirement(line) for line in lines]
-    return [
-        requirement
-        for requirement in found
-        if not (marker := requirement.marker)
-        or any(marker.evaluate(BROWSER | {"extra": extra}) for extra in ("", *extras))
-    ]
-
-
-def pure(requirements: list[Requirement]) -> list[tuple[str, Path]]:
-    """The files of pure-Python distributions and of all that they require.
+def pure() -> list[tuple[str, Path]]:
+    """The files of the pure-Python packages that the project requires.
 
     Returns pairs of a path in site-packages and a path on this disk.
     """
     served = {file.get("package") for file in pyodide_lock.read()["files"]}
-    done, files = set(), []
-    while requirements:
-        requirement = requirements.pop()
-        name = requirement.name.lower().replace("_", "-")
-        todo = {"", *requirement.extras} - {
-            extra for extra in ("", *requirement.extras) if (name, extra) in done
-        }
-        if not todo or name in served | UNUSED:
-            continue
-        if (name, "") not in done:
-            files += [
-                (str(file), Path(file.locate()))
-                for file in distribution(name).files or ()
-                if wanted(Path(str(file))) and Path(file.locate()).is_file()
-            ]
-        done |= {(name, extra) for extra in todo}
-        requirements += needed(name, todo)
-    return files
+    found = closure(PROJECT, environment=BROWSER, without=served | UNUSED)
+    del found[PROJECT]  # ours() has its files
+    return [
+        (str(file), Path(file.locate()))
+        for package in found.values()
+        for file in package.files or ()
+        if wanted(Path(str(file))) and Path(file.locate()).is_file()
+    ]
 
 
 def wanted(path: Path) -> bool:
@@ -130,7 +100,7 @@ def ours() -> list[tuple[str, Path]]:
 
 def archive(folder: Path) -> Path:
     """All packages as one zip file, which is named after a digest of its contents."""
-    files = dict(ours()) | dict(pure(needed("borrowing-strength")))
+    files = dict(ours()) | dict(pure())
     contents = {name: file.read_bytes() for name, file in files.items()}
     path = folder / f"packages-{digest(contents)}.zip"
     for old in folder.glob("packages-*.zip"):

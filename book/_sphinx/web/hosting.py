@@ -1,6 +1,6 @@
 """Links to the repository that hosts the build, and to none otherwise.
 
-The address comes from the continuous-integration service that builds the book:
+The address comes from the environment of the GitHub workflow that builds the book:
 a fork gets its own links, a build at home gets none.
 """
 
@@ -17,12 +17,10 @@ BRANCH = "notebooks"
 
 def repository(environ=os.environ) -> dict[str, str]:
     """Address and branch of the hosting repository; empty where there is none."""
-    if server := environ.get("GITHUB_SERVER_URL"):
-        name, branch = environ.get("GITHUB_REPOSITORY"), environ.get("GITHUB_REF_NAME")
-        return {"url": f"{server}/{name}", "branch": branch} if name and branch else {}
-    if url := environ.get("CI_PROJECT_URL"):
-        return {"url": url, "branch": environ.get("CI_DEFAULT_BRANCH", "main")}
-    return {}
+    variables = "GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_REF_NAME"
+    server, name, branch = map(environ.get, variables)
+    known = server and name and branch
+    return {"url": f"{server}/{name}", "branch": branch} if known else {}
 
 
 def github(environ=os.environ) -> str:
@@ -32,8 +30,8 @@ def github(environ=os.environ) -> str:
 
 
 def site(environ=os.environ) -> str:
-    """Address of the site, with a slash at its end; empty where nobody says."""
-    found = environ.get("BOOK_URL") or environ.get("CI_PAGES_URL") or ""
+    """Address of the site from BOOK_URL, with a slash at its end; empty without it."""
+    found = environ.get("BOOK_URL", "")
     return found and found.rstrip("/") + "/"
 
 
@@ -54,13 +52,11 @@ def add_links(app: Sphinx, pagename, templatename, context, doctree) -> None:
     if not found:
         return
     url, branch = found["url"], found["branch"]
-    # GitLab's pages lie below a folder of this name.
-    pages = f"{url}/-" if "CI_PROJECT_URL" in os.environ else url
     links = {url: "Repository"}
     if doctree is not None:
         source = f"{pagename}{context['page_source_suffix']}"
-        links[f"{pages}/edit/{branch}/{source}"] = "Suggest an edit"
-    links[f"{pages}/issues/new"] = "Open an issue"
+        links[f"{url}/edit/{branch}/{source}"] = "Suggest an edit"
+    links[f"{url}/issues/new"] = "Open an issue"
     context["page_links"] += [{"url": a, "text": text} for a, text in links.items()]
 
 

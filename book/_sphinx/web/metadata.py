@@ -12,16 +12,15 @@ no linked data.
 
 from __future__ import annotations
 
-from html import escape
-import json
 from urllib.parse import urljoin
 
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from _sphinx.contents import chapters_with_exercises
+from _sphinx.contents import chapters
 from _sphinx.web import hosting, social_card
+from _theme.html_translator import json_script
 
 logger = logging.getLogger(__name__)
 
@@ -68,57 +67,35 @@ def describe(doctree: nodes.document) -> str:
 
 
 def add(app: Sphinx, pagename, templatename, context, doctree) -> None:
-    """Write a page's metadata into its head."""
-    tags = []
+    """Give the template ``metadata.html`` what it writes into a page's head."""
     if pagename in GENERATED:
         title, description = GENERATED[pagename]
-        tags.append(tag("name", "description", description))
+        context["description"] = description
     elif doctree is not None:
         # Sphinx has written the tag with the description already.
         title, description = app.env.titles[pagename].astext(), describe(doctree)
     else:
         return
     if pagename in NOT_INDEXED:
-        context["pageurl"] = None
-        tags.append(tag("name", "robots", "noindex"))
-    else:
-        tags += card(app.config.html_title, title, description, context["pageurl"])
-        data = linked_data(app, pagename, title, description)
-        # A "<" could otherwise end the script element.
-        written = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
-        tags.append(f'<script type="application/ld+json">{written}</script>')
-    context["metatags"] = context.get("metatags", "") + "\n".join(tags) + "\n"
-
-
-def tag(key: str, name: str, content: str) -> str:
-    return f'<meta {key}="{name}" content="{escape(content)}">'
-
-
-def card(book: str, title: str, description: str, address: str | None) -> list[str]:
-    """The Open Graph tags, by which a shared link is shown as a card."""
-    properties = {
-        "og:type": "book" if title == book else "article",
-        "og:site_name": book,
-        "og:title": title,
-        "og:description": description,
-        "og:locale": "en_GB",
+        context |= {"pageurl": None, "not_indexed": True}
+        return
+    width, height = social_card.SIZE
+    address = hosting.site() + social_card.NAME
+    context["card"] = {
+        "type": "book" if pagename == app.config.root_doc else "article",
+        "title": title,
+        "description": description,
+        "image": {
+            "url": address, "width": width, "height": height, "alt": social_card.ALT
+        },
     }
-    if address:
-        properties |= {
-            "og:url": address,
-            "og:image": hosting.site() + social_card.NAME,
-            "og:image:width": str(social_card.SIZE[0]),
-            "og:image:height": str(social_card.SIZE[1]),
-            "og:image:alt": social_card.ALT,
-        }
-    size = "summary_large_image" if address else "summary"
-    tags = [tag("property", name, content) for name, content in properties.items()]
-    return [*tags, tag("name", "twitter:card", size)]
+    data = linked_data(app, pagename, title, description)
+    context["linked_data"] = json_script(data, "application/ld+json")
 
 
 def linked_data(app: Sphinx, pagename: str, title: str, description: str) -> dict:
     """Describe a page in the terms of schema.org."""
-    chapters = chapters_with_exercises(app.env)
+    names = chapters(app.env)
     book = {
         "@type": "Book",
         "name": app.config.html_title,
@@ -136,7 +113,7 @@ def linked_data(app: Sphinx, pagename: str, title: str, description: str) -> dic
                 "name": app.env.titles[name].astext(),
                 **address(app, name),
             }
-            for name in chapters
+            for name in names
         ]
         return {
             "@context": SCHEMA, **book, "description": description, "hasPart": parts
@@ -151,10 +128,10 @@ def linked_data(app: Sphinx, pagename: str, title: str, description: str) -> dic
         **address(app, pagename),
         "isPartOf": book,
     }
-    if pagename in chapters:
+    if pagename in names:
         data |= {
             "@type": ["Chapter", "LearningResource"],
-            "position": chapters.index(pagename) + 1,
+            "position": names.index(pagename) + 1,
             "learningResourceType": "textbook chapter with exercises",
         }
     return data

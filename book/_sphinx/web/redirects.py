@@ -1,4 +1,4 @@
-"""Check the entries of ``redirects`` in ``_config.yml``: where pages have moved to.
+"""Check where moved pages lead: the entries of ``redirects`` in ``_config.yml``.
 
 sphinx-reredirects writes the pages at the old addresses, from the template
 ``moved_page.html`` beside this file. The template keeps the ``#place`` of an old link,

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 from sphinx.application import Sphinx
 
-from _sphinx.contents import chapters
+from _sphinx.contents import pages
 from _sphinx.events import when_html_is_built
 from _sphinx.web import hosting
 
@@ -25,7 +25,7 @@ def write(app: Sphinx) -> None:
     robots = "User-agent: *\nAllow: /\n"
     if site:
         root = ElementTree.Element("urlset", xmlns=NAMESPACE)
-        for page in (*chapters(app.env), "genindex"):
+        for page in (*pages(app.env), "genindex"):
             url = ElementTree.SubElement(root, "url")
             address = urljoin(site, app.builder.get_target_uri(page))
             ElementTree.SubElement(url, "loc").text = address

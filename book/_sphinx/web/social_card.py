@@ -14,19 +14,19 @@ from pathlib import Path
 from sphinx.application import Sphinx
 
 from _sphinx.events import when_html_is_built
-from _sphinx.executing import chapter_cache
+from _sphinx.executing.parallel import read_source
 from _sphinx.web import hosting
 
 NAME = "card.png"
 SIZE = (1200, 630)  # pixels
 ALT = "Borrowing Strength: the effects of eight schools, from one for all to each alone"
 FIGURE = "fig-index-cover"
-SUBTITLE = "Hierarchical Bayesian models, computed where they stand"
+SUBTITLE = "Hierarchical Bayesian models in PyMC"
 #: The colour of a light page.
 PAPER = "#fefdfb"
 
 
-def cover(root: Path, docname: str) -> str:
+def cover(notebook) -> str:
     """The source of the cell that draws the cover figure.
 
     Raises
@@ -34,11 +34,11 @@ def cover(root: Path, docname: str) -> str:
     ValueError
         If the page has no cell with a figure of that name.
     """
-    for cell in chapter_cache.read_notebook(root / f"{docname}.md").cells:
+    for cell in notebook.cells:
         figure = cell.metadata.get("mystnb", {}).get("figure", {})
         if figure.get("name") == FIGURE:
             return cell.source
-    raise ValueError(f"no cell of {docname}.md draws {FIGURE}")
+    raise ValueError(f"no cell of the first page draws {FIGURE}")
 
 
 def draw(source: str, title: str, path: Path) -> None:
@@ -66,8 +66,8 @@ def draw(source: str, title: str, path: Path) -> None:
 def write(app: Sphinx) -> None:
     card = Path(app.outdir) / NAME
     if hosting.site():
-        root, page = Path(app.srcdir), app.config.root_doc
-        draw(cover(root, page), app.config.html_title, card)
+        page = read_source(app.env, app.config.root_doc)
+        draw(cover(page.notebook), app.config.html_title, card)
     else:
         card.unlink(missing_ok=True)
 

@@ -102,19 +102,16 @@ class Session:
         self.main = types.ModuleType("__main__")
         self.main.display = self.display
         sys.modules["__main__"] = self.main
-        self.draws = DRAWS
         self.full = False
         self.outputs: list[dict] = []
 
-    def run(self, source: str, name: str, draws: int | None, full: bool) -> str:
+    def run(self, source: str, name: str, full: bool) -> str:
         """Run a cell.
 
         Parameters
         ----------
         source, name : str
             The code, and what a traceback calls it.
-        draws : int or None
-            How many draws each chain of its fits takes; None for the default number.
         full : bool
             Whether its fits take all the draws that the code asks for.
 
@@ -123,7 +120,7 @@ class Session:
         str
             ``{"outputs": [...], "error": null | {...}}`` as JSON.
         """
-        self.draws, self.full = draws or DRAWS, full
+        self.full = full
         self.outputs, error = [], None
         linecache.cache[name] = (len(source), None, source.splitlines(True), name)
         out, err = Stream(self, "stdout"), Stream(self, "stderr")
@@ -287,7 +284,7 @@ def adapt_pymc(pymc, session: Session) -> None:
             share = min(1, 4 / asked["chains"])
             did = {
                 "chains": asked["chains"],
-                "draws": min(asked["draws"], int(share * session.draws)),
+                "draws": min(asked["draws"], int(share * DRAWS)),
                 "tune": min(asked["tune"], int(share * TUNE)),
             }
         if did != asked:

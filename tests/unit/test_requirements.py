@@ -1,0 +1,93 @@
+"""Which packages a package needs, and which versions are pinned."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from types import SimpleNamespace
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+import pytest
+from sphinx.errors import ExtensionError
+
+from _sphinx import requirements
+from _sphinx.requirements import PROJECT, closure, pinned
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Make the installed packages those that a test names, with their requirements."""
+    packages = {}
+
+    def find(name: str):
+        if name not in packages:
+            raise PackageNotFoundError(name)
+        return SimpleNamespace(requires=packages[name])
+
+    monkeypatch.setattr(requirements, "distribution", find)
+    return packages
+
+
+def test_a_package_needs_what_its_requirements_need(installed):
+    installed |= {"a": ["B_c>=1"], "b-c": ["d", "a"], "d": None, "e": ["a"]}
+    assert set(closure("a")) == {"a", "b-c", "d"}
+    assert set(closure("a", without={"b-c"})) == {"a"}
+
+
+def test_an_extra_is_needed_where_a_requirement_names_it(installed):
+    installed |= {"a": ["b", "c"], "b": ["d; extra == 'x'", "e; extra == 'y'"]}
+    installed |= {"c": ["b[x]"], "d": [], "e": []}
+    assert set(closure("a")) == {"a", "b", "c", "d"}
+    assert set(closure("b[y]")) == {"b", "e"}
+
+
+def test_a_marker_is_read_for_the_environment(installed):
+    installed |= {"a": ["b; sys_platform == 'emscripten'"], "b": []}
+    assert set(closure("a")) == {"a"}
+    assert set(closure("a", environment={"sys_platform": "emscripten"})) == {"a", "b"}
+
+
+def test_a_package_that_is_not_installed_is_named(installed):
+    installed |= {"a": ["b"]}
+    with pytest.raises(ExtensionError, match="b is not installed"):
+        closure("a")
+
+
+def test_the_pinned_set_of_the_module_is_what_the_module_needs():
+    """Every package that a pinned package requires is pinned, and no other."""
+    packages = set(pinned(ROOT, PROJECT))
+    assert {"arviz", "pymc", "pytensor", "xarray-einstats"} <= packages
+    required: dict[str, set[str]] = {}
+    for name in [PROJECT, *packages]:
+        for line in distribution(name).requires or ():
+            requirement = Requirement(line)
+            for extra in ("", *asked_extras(name, packages)):
+                marker = requirement.marker
+                if marker is None or marker.evaluate({"extra": extra}):
+                    needed = canonicalize_name(requirement.name)
+                    required.setdefault(needed, set()).add(name)
+    assert set(required) == packages
+
+
+def asked_extras(name: str, packages: set[str]) -> set[str]:
+    """The extras of a package that the project or another package asks for."""
+    return {
+        extra
+        for other in [PROJECT, *packages]
+        for requirement in map(Requirement, distribution(other).requires or ())
+        if canonicalize_name(requirement.name) == name
+        and (requirement.marker is None or requirement.marker.evaluate({"extra": ""}))
+        for extra in requirement.extras
+    }
+
+
+def test_a_pinned_line_is_kept_as_it_is(installed, tmp_path):
+    installed |= {"a": ["B_c"], "b-c": []}
+    text = "-e .\na==1 ; sys_platform != 'emscripten'\nB.c==2\nd==3\n"
+    (tmp_path / "requirements.txt").write_text(text, encoding="utf-8")
+    assert pinned(tmp_path, "a") == {
+        "a": "a==1 ; sys_platform != 'emscripten'", "b-c": "B.c==2",
+    }
