@@ -236,7 +236,7 @@ def test_whoever_is_lost_finds_back(path, window, server):
 
 def test_there_is_a_card_where_the_site_has_an_address(site):
     assert (site / "card.png").is_file() == has_address(site)
-    for name in chapters.documents():
+    for name in chapters.pages():
         assert ("og:image" in head(site, f"{name}.html")) == has_address(site), name
 
 
