@@ -12,7 +12,7 @@ import sys
 import time
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "book"))
+sys.path[:0] = [str(ROOT / part) for part in ("tests", "book")]
 
 from _sphinx.executing import kernels  # noqa: E402
 import chapters  # noqa: E402
