@@ -246,6 +246,36 @@ def test_ranks_of_lecturers(value):
     assert value["crs-rank-width"] == pytest.approx(np.median(high - low), rel=0.03)
 
 
+def test_lectures_of_a_lecturer_differ(value):
+    """By an analysis of variance within lecturers; lme4's REML has 0.312."""
+    table = datasets.load_insteval()
+    lecturer, student = (table[k].cat.codes.to_numpy() for k in ("lecturer", "student"))
+    lecture = table.groupby(
+        ["lecturer", "semesters_ago", "service"], observed=True
+    ).ngroup().to_numpy()
+    y = table["rating"].to_numpy() + 0.093 * table["service"].to_numpy()
+    theta, effect = np.full(lecturer.max() + 1, y.mean()), np.zeros(student.max() + 1)
+    for _ in range(50):  # the modes, at lme4's sds
+        left = np.bincount(lecturer, y - y.mean() - effect[student])
+        theta = y.mean() + left / (np.bincount(lecturer) + (1.1775 / 0.5150) ** 2)
+        left = np.bincount(student, y - theta[lecturer])
+        effect = left / (np.bincount(student) + (1.1775 / 0.3256) ** 2)
+    left = y - effect[student]
+    n, of = np.bincount(lecture), np.zeros(lecture.max() + 1, int)
+    of[lecture] = lecturer
+    mean = np.bincount(lecture, left) / n
+    within = np.sum(np.bincount(lecture, left**2) - n * mean**2) / np.sum(n - 1)
+    size = np.bincount(lecturer)
+    centre = np.bincount(lecturer, left) / size
+    freedom = np.sum(np.bincount(of) - 1)
+    between = np.sum(n * (mean - centre[of]) ** 2) / freedom
+    typical = np.sum(size - np.bincount(of, n**2) / size) / freedom
+    sd = np.sqrt((between - within) / typical)
+    assert value["crs-lecture-sd"] == pytest.approx(sd, abs=4 * value["crs-lecture-se"])
+    assert 0.25 < value["crs-lecture-sd"] < 0.32
+    assert value["crs-lecture-wider"] > 1.1
+
+
 def test_new_groups_and_ranks_of_matrices(value):
     for J in (3, 6, 30):
         t = 1.96 / np.sqrt(1 + 1 / J)
