@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, distribution
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -60,28 +61,27 @@ def test_the_pinned_set_of_the_module_is_what_the_module_needs():
     """Every package that a pinned package requires is pinned, and no other."""
     packages = set(pinned(ROOT, PROJECT))
     assert {"arviz", "pymc", "pytensor", "xarray-einstats"} <= packages
-    required: dict[str, set[str]] = {}
-    for name in [PROJECT, *packages]:
-        for line in distribution(name).requires or ():
-            requirement = Requirement(line)
-            for extra in ("", *asked_extras(name, packages)):
-                marker = requirement.marker
-                if marker is None or marker.evaluate({"extra": extra}):
-                    needed = canonicalize_name(requirement.name)
-                    required.setdefault(needed, set()).add(name)
-    assert set(required) == packages
-
-
-def asked_extras(name: str, packages: set[str]) -> set[str]:
-    """The extras of a package that the project or another package asks for."""
-    return {
-        extra
-        for other in [PROJECT, *packages]
-        for requirement in map(Requirement, distribution(other).requires or ())
-        if canonicalize_name(requirement.name) == name
-        and (requirement.marker is None or requirement.marker.evaluate({"extra": ""}))
-        for extra in requirement.extras
+    lines = {
+        name: [Requirement(line) for line in distribution(name).requires or ()]
+        for name in [PROJECT, *packages]
     }
+
+    def holds(requirement: Requirement, extra: str = "") -> bool:
+        marker = requirement.marker
+        return marker is None or marker.evaluate({"extra": extra})
+
+    # The extras of each package that the project or another package asks for.
+    extras: dict[str, set[str]] = {name: {""} for name in lines}
+    for requirement in filter(holds, chain(*lines.values())):
+        name = canonicalize_name(requirement.name)
+        extras.setdefault(name, {""}).update(requirement.extras)
+    required = {
+        canonicalize_name(requirement.name)
+        for name, requirements in lines.items()
+        for requirement in requirements
+        if any(holds(requirement, extra) for extra in extras[name])
+    }
+    assert required == packages
 
 
 def test_a_pinned_line_is_kept_as_it_is(installed, tmp_path):
