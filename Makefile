@@ -40,7 +40,7 @@ PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder 
 	--durations=25
 
 check: book .venv/test-installed
-	$(PYTEST) tests/unit tests/book
+	$(PYTEST) -m "not slow" tests/unit tests/book
 
 test: book .venv/test-installed
 	$(BIN)/python tests/browsers.py

@@ -129,6 +129,7 @@ def test_beta_population_agrees_with_another_quadrature(value):
     assert value["cnt-once-rate"] == pytest.approx(value["cnt-beta-a"], abs=0.005)
 
 
+@pytest.mark.slow
 def test_ranks_of_hospitals(numbers, close):
     """Given mu and kappa, the chance to be lowest is an integral in one dimension."""
     deaths, n = hospitals()

@@ -116,6 +116,7 @@ def test_every_parameterisation_is_what_the_model_says(found):
             assert record["parameterisation"] == form(record["variables"]), what
 
 
+@pytest.mark.slow
 def test_every_drawing_is_complete_and_nothing_is_drawn_over(found):
     for page, record, _ in found:
         wrong = model_drawings.problems(record["variables"])

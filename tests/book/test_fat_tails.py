@@ -434,6 +434,7 @@ def errors_of(J=30, ratio=1):
     return SE * ratio ** np.linspace(-0.5, 0.5, J)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DESIGNS)
 def test_hierarchy_over_designs(numbers, close, name):
     """Squared error and coverage, by another simulation and another quadrature."""

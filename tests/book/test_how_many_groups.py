@@ -209,6 +209,7 @@ def test_one_pupil_for_each_school_says_nothing_of_tau(value):
     assert value["groups-known-gap"] <= 0.005
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("J,n", NAMES.items())
 def test_power_when_whole_groups_are_treated(J, n, numbers, close, rho):
     key, noise = f"groups-b-{J}", (1 - rho) / n
@@ -283,6 +284,7 @@ def test_errors_of_sign_and_size(value):
         assert value[f"groups-prior-100-{key}"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("J,n,sd", [(4, 50, 0), (20, 10, 0), (4, 50, 0.3),
                                     (20, 10, 0.3)])
 def test_power_when_every_group_is_split(J, n, sd, numbers, close, rho):
@@ -413,6 +415,7 @@ def test_the_best_split(value, rho):
     assert value["groups-normal-cut"] == pytest.approx(200 * stats.t.sf(1.96, 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("J", [2, 3, 5, 20])
 def test_few_groups(J, value, rho):
     """Coverage by drawn studies, against the chapter's quantiles of the scatter."""

@@ -133,6 +133,7 @@ def test_shrinkage_factors_are_shares_of_the_way(numbers):
     assert numbers["radon-B-lake"]["value"] < numbers["radon-B-fillmore"]["value"]
 
 
+@pytest.mark.slow
 def test_half_the_way_at_the_ratio_of_variances(numbers, close):
     found = posterior().sample(200_000, np.random.default_rng(1))
     half = (found["sigma"] / found["tau"]) ** 2
@@ -206,6 +207,7 @@ def test_counties_are_compared_as_told(numbers):
     assert 0.3 < value["radon-lead-5-complete"] < 1.8
 
 
+@pytest.mark.slow
 def test_the_exact_level_of_lac_qui_parle(numbers):
     """By the conditional normal, averaged over draws of the two sds."""
     value = {key: record["value"] for key, record in numbers.items()}

@@ -67,6 +67,7 @@ def tau():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mean", "q95", "small"])
 def test_the_exact_answers_are_those_of_another_quadrature(numbers, tau, name):
     assert numbers[f"read-exact-{name}"]["value"] == pytest.approx(tau[name], rel=1e-4)

@@ -266,6 +266,7 @@ def held_out(seen, j, c=0.0, zero=False, size=14):
     return (w / w.sum()) @ line @ X.T
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key,seen", [("23", [2, 3]), ("45", [4, 5])])
 def test_errors_after_two_days(value, key, seen):
     y = reactions()

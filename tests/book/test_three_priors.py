@@ -104,6 +104,7 @@ def test_flat_fails_without_a_divergence(by_name, numbers, value):
     assert value("tp-flat-log-size") > 1
 
 
+@pytest.mark.slow
 def test_nutpie_refuses_a_parameter_without_a_gradient():
     pytest.importorskip("nutpie")
     group, x = np.array([0, 0, 1, 1]), np.array([0.0, 1, 0, 0])
@@ -338,6 +339,7 @@ def test_vague_on_the_logit(value):
 # --------------------------------------------------------------------------- risk
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("groups, replications", [(3, 6000), (8, 3000), (30, 1000)])
 @pytest.mark.parametrize("key, tau", [("zero", 0), ("one", 1)])
 def test_risk_from_the_truth(groups, replications, key, tau, numbers, close):
@@ -365,6 +367,7 @@ def test_more_groups_are_better(value):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("groups", [3, 8, 30])
 def test_where_the_fixed_prior_becomes_worse(groups, value):
     """From the truth, on a finer grid than the chapter's."""
@@ -381,6 +384,7 @@ def test_where_the_fixed_prior_becomes_worse(groups, value):
     assert value(f"tp-cross-{groups}") == pytest.approx(crossing, abs=0.12)
 
 
+@pytest.mark.slow
 def test_with_three_groups_the_hierarchy_is_not_everywhere_better(numbers, close):
     truth = np.array([0.0, 0.0, 6.0])
     y = np.random.default_rng(6).normal(truth, 1, (40_000, 3))
@@ -391,6 +395,7 @@ def test_with_three_groups_the_hierarchy_is_not_everywhere_better(numbers, close
     assert three["value"] - 1 > 3 * three["mcse"]
 
 
+@pytest.mark.slow
 def test_three_groups_far_apart_lose_as_much_as_the_quadrature_says(value):
     assert value("tp-three-worse-from") == pytest.approx(6.6, abs=0.06)
     rng = np.random.default_rng(7)

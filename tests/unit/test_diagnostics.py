@@ -218,6 +218,7 @@ def normal_model():
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["nutpie", "pymc"])
 def test_what_the_samplers_record_is_found(sampler, normal_model):
     with normal_model:
@@ -233,6 +234,7 @@ def test_a_sampler_without_gradients_has_no_divergences_to_check(normal_model):
     assert pooling.diagnose(idata).unchecked == ("divergences", "treedepth", "ebfmi")
 
 
+@pytest.mark.slow
 def test_draws_from_a_variational_fit_are_one_chain(normal_model):
     with normal_model:
         # Not fitted, which would take long to compile: the draws are of the same form.

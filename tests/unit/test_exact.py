@@ -393,6 +393,7 @@ class TestInvariances:
             self.fit.mean("theta")[order], rel=1e-12
         )
 
+    @pytest.mark.slow
     def test_replications_equal_a_loop(self):
         rng = np.random.default_rng(5)
         y = rng.normal(Y, SIGMA, size=(2, 300, 8))

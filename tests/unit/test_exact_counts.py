@@ -114,6 +114,7 @@ def events(draw):
 slow = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 
 
+@pytest.mark.slow
 @slow
 @given(successes())
 def test_proportions_agree_with_a_grid(problem):
@@ -125,6 +126,7 @@ def test_proportions_agree_with_a_grid(problem):
         assert fit.log_evidence == pytest.approx(expected["log_evidence"], abs=1e-8)
 
 
+@pytest.mark.slow
 @slow
 @given(events())
 def test_rates_agree_with_a_grid(problem):
@@ -136,6 +138,7 @@ def test_rates_agree_with_a_grid(problem):
     assert fit.log_evidence == pytest.approx(expected["log_evidence"], abs=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [100, 2000])
 def test_proportions_that_hardly_differ(scale):
     """Each theta is then closer to mu than mu is known, and given mu it is a spike."""
@@ -343,6 +346,7 @@ class TestLimits:
 
 
 class TestManyGroups:
+    @pytest.mark.slow
     def test_interpolation_changes_nothing(self, monkeypatch):
         rng = np.random.default_rng(3)
         n = rng.integers(0, 3000, 4000)
@@ -505,6 +509,7 @@ print(int(status["VmHWM"].split()[0]) / 1024)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is counted in kB on Linux")
 @pytest.mark.parametrize(
     ("binomial", "size"),

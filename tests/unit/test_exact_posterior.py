@@ -200,6 +200,7 @@ def test_every_posterior_is_held_to_what_follows():
     assert posteriors - {exact.Posterior} == {kind.of for kind in KINDS + COUNTS}
 
 
+@pytest.mark.slow
 @every_kind
 @quick
 @given(problem=problems, power=st.integers(-5, 5))
@@ -211,6 +212,7 @@ def test_unit_of_the_data(kind, problem, power):
     same(fit, scaled, lambda name, mean: unit * mean, unit)
 
 
+@pytest.mark.slow
 @every_kind
 @quick
 @given(problem=problems, constant=st.floats(-1e4, 1e4))
@@ -220,6 +222,7 @@ def test_constant_in_the_data(kind, problem, constant):
     same(fit, far, lambda name, mean: mean + kind.shifted[name] * constant)
 
 
+@pytest.mark.slow
 @every_posterior
 @quick
 @given(problem=problems, seed=st.integers(0, 1000))
@@ -229,6 +232,7 @@ def test_order_does_not_matter(kind, problem, seed):
     same(kind.fit(y, **given_data), kind.fit(y, order=order, **given_data))
 
 
+@pytest.mark.slow
 @every_posterior
 @quick
 @given(problem=problems)
@@ -275,6 +279,7 @@ def test_groups_without_differences_are_one(kind, problem):
     assert np.ptp(level) < 1e-4
 
 
+@pytest.mark.slow
 @every_posterior
 @quick
 @given(problem=problems, q=st.floats(1e-6, 1 - 1e-6))
@@ -286,6 +291,7 @@ def test_cdf_undoes_quantile(kind, problem, q):
         assert np.abs(np.asarray(p) - q).max() < 1e-8, name
 
 
+@pytest.mark.slow
 @every_posterior
 @quick
 @given(problem=problems)
@@ -301,6 +307,7 @@ def test_quantiles_rise_and_have_the_mean_between_them(kind, problem):
         assert np.all(np.abs(mean - middle) <= np.asarray(fit.sd(name))), name
 
 
+@pytest.mark.slow
 @every_posterior
 @quick
 @given(problem=problems)
@@ -313,6 +320,7 @@ def test_draws_have_the_means_of_the_posterior(kind, problem):
         assert np.all(error < 5 * np.asarray(fit.sd(name)) / np.sqrt(draws)), name
 
 
+@pytest.mark.slow
 @every_kind
 @quick
 @given(problem=problems)
@@ -395,6 +403,7 @@ class TestInterface:
             density = np.asarray(fit.density(name, points))
             assert np.asarray(slope) == pytest.approx(density, rel=1e-5), name
 
+    @pytest.mark.slow
     def test_draws_agree(self, kind):
         fit, count = self.fit(kind), 20_000
         draws = fit.sample(count, np.random.default_rng(4))
@@ -574,6 +583,7 @@ print(int(status["VmHWM"].split()[0]) / 1024)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is counted in kB on Linux")
 @pytest.mark.parametrize(
     ("rows", "predictors"), [(False, 0), (True, 0), (True, 1), (True, 3)]

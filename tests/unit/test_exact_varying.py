@@ -234,6 +234,7 @@ class TestResults:
         *data, tau_prior=stats.halfnorm(scale=1), sigma_prior=stats.halfnorm(scale=1)
     )
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", NAMES)
     def test_draws_agree(self, name):
         draws = self.fit.sample(40_000, np.random.default_rng(11))[name]

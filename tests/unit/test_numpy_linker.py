@@ -127,6 +127,7 @@ MODELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_log_density_and_gradient(name, rng):
     model = MODELS[name]()

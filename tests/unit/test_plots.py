@@ -280,6 +280,7 @@ def test_a_figure_has_a_light_and_a_dark_value_of_every_colour(draw, arguments):
         assert declared == {f"--{name}": plots.PALETTE[name][place] for name in used}
 
 
+@pytest.mark.slow
 @figures
 def test_a_figure_is_the_same_every_time(draw, arguments):
     first, second = (plots.svg(draw(**arguments).figure) for _ in range(2))

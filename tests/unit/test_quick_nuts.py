@@ -71,6 +71,7 @@ def runs():
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_draws(runs):
     before, after = runs["before"], runs["after"]
     assert after["tree_depth"] == before["tree_depth"]
