@@ -59,10 +59,9 @@ def notation(model: ast.With, variables=(), indexes=()) -> str:
         target = statement.targets[0].id if _has_name(statement) else None
         if named(value) is None:
             if target and not samples(statement):
-                right = expression(value, plates)
+                right = expression(value, plates, row)
                 plates.pop(target, None)
-                if f"[{_index(None)}]" in right:  # one value for each observation
-                    right = right.replace(f"[{_index(None)}]", f"[{row}]")
+                if f"[{row}]" in right:  # one value for each observation
                     plates[target] = [row]
                 lines.append(rf"{symbol(target, plates)} &= {right}")
             continue
@@ -121,15 +120,14 @@ def _keyword(call: ast.Call, name: str):
 
 def _line(name: str, call: ast.Call, plates) -> str:
     kind, left = call.func.attr, symbol(name, plates)
-    given = [expression(one, plates) for one in call.args[1:]]
+    # A table of groups has an entry for each member of the variable's own plate.
+    own = plates[name][0] if len(plates.get(name, ())) == 1 else _index(None)
+    given = [expression(one, plates, own) for one in call.args[1:]]
     given += [
-        rf"{symbol(k.arg)} = {expression(k.value, plates)}"
+        rf"{symbol(k.arg)} = {expression(k.value, plates, own)}"
         for k in call.keywords
         if k.arg not in ("dims", "observed", "shape", "total_size")
     ]
-    # A table of groups has an entry for each member of the variable's own plate.
-    own = plates[name][0] if len(plates.get(name, ())) == 1 else _index(None)
-    given = [one.replace(f"[{_index(None)}]", f"[{own}]") for one in given]
     if kind in ("Deterministic", "Data", "MutableData", "ConstantData"):
         return rf"{left} &= {given[0]}"
     if kind == "Potential":
@@ -139,7 +137,7 @@ def _line(name: str, call: ast.Call, plates) -> str:
         return rf"p({left}) &\propto 1{positive}"
     if kind == "StudentT" and len(call.args) == 1:
         # As on the page of notation, whatever the order of the arguments.
-        of = {k.arg: expression(k.value, plates) for k in call.keywords}
+        of = {k.arg: expression(k.value, plates, own) for k in call.keywords}
         nu, location, scale = of["nu"], of.get("mu", "0"), of.get("sigma", "1")
         return rf"{left} &\sim t_{{{nu}}}({location}, {scale})"
     distribution = NAMES.get(kind, rf"\operatorname{{{kind}}}")
@@ -163,26 +161,32 @@ def _letters(word: str) -> str:
     return word if len(word) == 1 else rf"\text{{{word}}}"
 
 
-def expression(node: ast.expr, plates, binds: int = 0) -> str:
-    """An expression in LaTeX; what has no notation of its own stays code."""
+def expression(node: ast.expr, plates, row: str, binds: int = 0) -> str:
+    """An expression in LaTeX; what has no notation of its own stays code.
+
+    `row` is the index of what has an entry in a table of groups, such as a house in
+    the table of the houses' counties; `binds` says how tightly the operator around
+    the expression binds.
+    """
+
+    def inner(node: ast.expr, binds: int = 0) -> str:
+        return expression(node, plates, row, binds)
+
     if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
         tight, sign = OPERATORS[type(node.op)]
         # What is subtracted keeps its brackets.
         right = tight + isinstance(node.op, ast.Sub)
-        left = expression(node.left, plates, tight)
-        right = expression(node.right, plates, right)
+        left, right = inner(node.left, tight), inner(node.right, right)
         sign = r" \cdot " if sign == r"\," and right[0].isdigit() else sign
         written = left + sign + right
         return rf"({written})" if tight < binds else written
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-        above = expression(node.left, plates, 2)
-        below = expression(node.right, plates, 3)
+        above, below = inner(node.left, 2), inner(node.right, 3)
         return f"{above} / {below}" if binds < 3 else f"({above} / {below})"
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-        base = expression(node.left, plates, 4)
-        return f"{base}^{{{expression(node.right, plates)}}}"
+        return f"{inner(node.left, 4)}^{{{inner(node.right)}}}"
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return "-" + expression(node.operand, plates, 2)
+        return "-" + inner(node.operand, 2)
     if isinstance(node, ast.Constant):
         return str(node.value)
     if isinstance(node, ast.Name):
@@ -190,11 +194,11 @@ def expression(node: ast.expr, plates, binds: int = 0) -> str:
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Name):
         if isinstance(node.value, ast.Name):
             index = node.slice.id.removesuffix("_idx")
-            place = {node.value.id: [rf"\text{{{index}}}[i]"]}
+            place = {node.value.id: [rf"\text{{{index}}}[{row}]"]}
             return symbol(node.value.id, place)
     if isinstance(node, ast.Call):
         function = ast.unparse(node.func).split(".")[-1]
-        given = [expression(one, plates) for one in node.args]
+        given = [inner(one) for one in node.args]
         if function == "sqrt":
             return rf"\sqrt{{{given[0]}}}"
         written = FUNCTIONS.get(function, rf"\operatorname{{{function}}}")
