@@ -25,19 +25,26 @@ def pumps():
     return table["failures"].to_numpy(), table["hours"].to_numpy()
 
 
-@cache
-def beta_nodes():
-    """Points in mu and kappa, and their weights, by the rule of Gauss and Legendre."""
-    deaths, n = hospitals()
-    (x, a), (z, b) = (np.polynomial.legendre.leggauss(k) for k in (120, 80))
-    mu, w = 0.15 + 0.13 * x[:, None], 0.35 * (1 + z)
+def nodes_of_beta(y, n, points, reach, widest):
+    """Points in mu and kappa, and their weights, by the rule of Gauss and Legendre.
+
+    mu is within `reach` of 0.15, and the root of 1 / kappa is below `widest`.
+    """
+    (x, a), (z, b) = (np.polynomial.legendre.leggauss(k) for k in points)
+    mu, w = 0.15 + reach * x[:, None], widest / 2 * (1 + z)
     kappa = w**-2
     log_like = sum(
         stats.betabinom.logpmf(k, m, mu * kappa, (1 - mu) * kappa)
-        for k, m in zip(deaths, n)
+        for k, m in zip(y, n)
     )
     mass = np.exp(log_like - log_like.max()) * a[:, None] * b
     return mu, kappa, mass / mass.sum()
+
+
+@cache
+def beta_nodes():
+    """The points and weights for the hospitals."""
+    return nodes_of_beta(*hospitals(), points=(120, 80), reach=0.13, widest=0.7)
 
 
 @cache
@@ -372,16 +379,9 @@ def test_why_the_prior_without_chance_is_narrow(value, numbers, close):
     """Its kappa, much more than what the hierarchy does not know of mu and kappa."""
     rats = datasets.load_rat_tumours()
     y, n = rats["tumours"].to_numpy(), rats["rats"].to_numpy()
-    (x, a), (z, b) = (np.polynomial.legendre.leggauss(k) for k in (80, 80))
-    mu, w = 0.15 + 0.1 * x[:, None], 0.3 * (1 + z)
-    kappa = w**-2
-    log_p = sum(
-        stats.betabinom.logpmf(k, m, mu * kappa, (1 - mu) * kappa)
-        for k, m in zip(y, n)
-    )
-    mass = np.exp(log_p - log_p.max()) * a[:, None] * b
+    mu, kappa, mass = nodes_of_beta(y, n, points=(80, 80), reach=0.1, widest=0.6)
     given = stats.beta(mu * kappa + y[-1], (1 - mu) * kappa + n[-1] - y[-1])
-    sd = np.sqrt(np.sum(mass * given.var()) / mass.sum())
+    sd = np.sqrt(np.sum(mass * given.var()))
     close(numbers["cnt-rats-given-sd"], sd)
     less, same, part, full = (
         value[f"cnt-rats-{key}-sd"] for key in ("less", "same", "given", "full")
