@@ -62,7 +62,7 @@ def install_packages(*names: str) -> None:
     """Install packages of Debian or Ubuntu, where that needs no password."""
     if not shutil.which("apt-get"):
         return
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
+    if chromium.as_root():
         ask = []
     elif os.environ.get("CI") and shutil.which("sudo"):
         ask = ["sudo", "--non-interactive"]

@@ -36,9 +36,13 @@ def find() -> str | None:
     return path if Path(path).exists() else None
 
 
+def as_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
 def flags() -> list[str]:
     """What the browser has to be started with: for root it has no sandbox."""
-    return ["--no-sandbox"] * (hasattr(os, "geteuid") and os.geteuid() == 0)
+    return ["--no-sandbox"] * as_root()
 
 
 if __name__ == "__main__":
