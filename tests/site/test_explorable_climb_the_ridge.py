@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from axe import violations
+from axe import keep_alone, violations
 from pooling import datasets, exact
 from using_explorables import let_pass, ready, said, settled, start, tab_to
 
@@ -289,6 +289,7 @@ def test_axe_finds_nothing_after_a_climb(name, scheme, window):
         ready(page, NAME)
         page.get_by_role("button", name="Play", exact=True).click()
         said(page, NAME, "after 60 steps")
+        keep_alone(page, f"figure:has({NAME})")
         assert not violations(page, f"figure:has({NAME})")
 
 

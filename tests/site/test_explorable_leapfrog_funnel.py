@@ -11,7 +11,7 @@ import pytest
 from scipy import differentiate, integrate, stats
 import xarray as xr
 
-from axe import violations
+from axe import keep_alone, violations
 from using_explorables import let_pass, ready, said, settled, start, tab_to
 
 PAGE = "book/posterior/funnel.html"
@@ -442,6 +442,7 @@ def test_axe_finds_no_barrier_with_draws(size, scheme, window):
         figure = ready(page, NAME)
         figure.get_by_role("button", name="Sample").click()
         finished(page)
+        keep_alone(page, f"figure:has({NAME})")
         assert not violations(page, f"figure:has({NAME})")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 

@@ -11,7 +11,7 @@ import numpy as np
 from pypdf import PdfReader
 import pytest
 
-from axe import COLOURS, violations
+from axe import COLOURS, keep_alone, violations
 from built import SOURCES
 from pooling import plots
 from using_explorables import explorables, let_pass, ready, settled, start
@@ -33,8 +33,6 @@ LOOKS = f"""figure => ({CONTROLS})(figure).map(control =>
         return [s.outline, s.stroke, s.strokeWidth, s.boxShadow, s.border].join();
     }}).join())"""
 # The figure without the rest of its page.
-ALONE = """name => document.querySelector("article").replaceChildren(
-    document.querySelector(name).closest("figure"))"""
 FOCUSED = f"figure => ({CONTROLS})(figure).indexOf(document.activeElement)"
 DRAWN = """figure => [...figure.querySelectorAll("svg, canvas")].map(e =>
     e.outerHTML + (e.toDataURL?.() ?? "")).join()"""
@@ -128,8 +126,7 @@ def test_it_fits_its_place_and_shuts_nobody_out(
         ]
         small = [e for box, e in boxes if min(box["width"], box["height"]) < SMALLEST]
         assert not small
-        # axe-core goes through the whole page to judge a part of it.
-        page.evaluate(ALONE, name)
+        keep_alone(page, f"figure:has({name})")
         settled(page, name)
         assert not violations(page, f"figure:has({name})")
         page.emulate_media(color_scheme=other, reduced_motion="reduce")
@@ -220,7 +217,7 @@ def test_on_paper_the_figure_is_whole_and_light_and_its_controls_are_gone(
     with window(size, scheme) as visit:
         page = visit.open(path)
         figure = ready(page, name)
-        page.evaluate(ALONE, name)
+        keep_alone(page, f"figure:has({name})")
         screen = figure.locator("svg").first.get_attribute("viewBox")
         page.pdf(
             path=tmp_path / "figure.pdf", format="A4",

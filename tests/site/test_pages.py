@@ -126,7 +126,7 @@ def test_a_page_is_complete_light_and_accessible(
             assert image["sized"] and image["roomy"], image
             assert len(image["alt"]) > SHORTEST or not image["figure"], image
             assert image["lazy"] == (place > 0), image
-        assert not axe.violations(page)
+        assert not axe.violations_of_page(page)
         found = page.evaluate(SIDEWAYS)
         assert found["scrolled"] == 0, "the page scrolls sideways"
         assert not found["cut"]
@@ -141,7 +141,7 @@ def test_a_page_is_complete_light_and_accessible(
             "color => getComputedStyle(document.body).backgroundColor === color",
             arg=GROUND[other],
         )
-        assert not axe.violations(page, rules=axe.COLOURS)
+        assert not axe.violations_of_colours(page)
         assert not visit.errors
         assert page.evaluate("refused") == []
         if SCREENSHOTS:
