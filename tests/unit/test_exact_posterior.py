@@ -1,6 +1,7 @@
 """What holds for every exact posterior: interface, properties, bad input, speed."""
 
 import doctest
+from functools import cache
 import subprocess
 import sys
 from typing import NamedTuple
@@ -226,35 +227,25 @@ def test_constant_in_the_data(kind, problem, constant):
 @every_posterior
 @quick
 @given(problem=problems, seed=st.integers(0, 1000))
-def test_order_does_not_matter(kind, problem, seed):
+def test_order_and_names_of_the_groups_do_not_matter(kind, problem, seed):
+    """Other names sort the groups of rows in another order, and so do other rows."""
     y, given_data = data(kind, problem)
     order = np.random.default_rng(seed).permutation(len(y))
-    same(kind.fit(y, **given_data), kind.fit(y, order=order, **given_data))
-
-
-@pytest.mark.slow
-@every_posterior
-@quick
-@given(problem=problems)
-def test_names_of_the_groups_do_not_matter(kind, problem):
-    """Other names sort the groups of rows in another order."""
-    y, given_data = data(kind, problem)
-    fit, turned = kind.fit(y, **given_data), kind.fit(y, **given_data, names=TURNED)
+    fit = kind.fit(y, **given_data)
+    turned = kind.fit(y, **given_data, order=order, names=TURNED)
     name = dict(zip(TURNED, LABELS, strict=True))
     for each in fit.dims:
         found = turned.mean(each), turned.sd(each)
+        expected = fit.mean(each), fit.sd(each)
         if "school" in fit.dims[each]:
             school = [name[label] for label in found[0]["school"].values]
-            expected = (
-                q.sel(school=school).values for q in (fit.mean(each), fit.sd(each))
-            )
-        else:
-            expected = fit.mean(each), fit.sd(each)
+            expected = (q.sel(school=school).values for q in expected)
         (mean, sd), (its_mean, its_sd) = found, expected
         assert np.all(np.abs(np.asarray(mean - its_mean)) <= 1e-8 * np.asarray(sd))
         np.testing.assert_allclose(sd, its_sd, rtol=1e-8, err_msg=each)
 
 
+@pytest.mark.slow
 @every_kind
 @quick
 @given(problem=problems)
@@ -270,6 +261,7 @@ def test_groups_are_shrunk_towards_each_other(kind, problem):
     assert np.ptp(level) < np.ptp(own)
 
 
+@pytest.mark.slow
 @every_kind
 @quick
 @given(problem=problems)
@@ -283,41 +275,21 @@ def test_groups_without_differences_are_one(kind, problem):
 @every_posterior
 @quick
 @given(problem=problems, q=st.floats(1e-6, 1 - 1e-6))
-def test_cdf_undoes_quantile(kind, problem, q):
-    y, given_data = data(kind, problem)
-    fit = kind.fit(y, **given_data)
-    for name in fit.dims:
-        p = fit.cdf(name, fit.quantile(name, q))
-        assert np.abs(np.asarray(p) - q).max() < 1e-8, name
-
-
-@pytest.mark.slow
-@every_posterior
-@quick
-@given(problem=problems)
-def test_quantiles_rise_and_have_the_mean_between_them(kind, problem):
-    y, given_data = data(kind, problem)
-    fit = kind.fit(y, **given_data)
-    for name in fit.dims:
-        low, middle, high = np.asarray(fit.quantile(name, [0.02, 0.5, 0.98]))
-        assert np.all((low < middle) & (middle < high)), name
-        mean = np.asarray(fit.mean(name))
-        assert np.all((low < mean) & (mean < high)), name
-        # The median is at most an sd from the mean.
-        assert np.all(np.abs(mean - middle) <= np.asarray(fit.sd(name))), name
-
-
-@pytest.mark.slow
-@every_posterior
-@quick
-@given(problem=problems)
-def test_draws_have_the_means_of_the_posterior(kind, problem):
+def test_quantiles_probabilities_means_and_draws_agree(kind, problem, q):
     y, given_data = data(kind, problem)
     draws, fit = 4000, kind.fit(y, **given_data)
     sample = fit.sample(draws, np.random.default_rng(1))
     for name in fit.dims:
-        error = np.abs(sample[name].mean("sample").values - np.asarray(fit.mean(name)))
-        assert np.all(error < 5 * np.asarray(fit.sd(name)) / np.sqrt(draws)), name
+        p = fit.cdf(name, fit.quantile(name, q))
+        assert np.abs(np.asarray(p) - q).max() < 1e-8, name
+        low, middle, high = np.asarray(fit.quantile(name, [0.02, 0.5, 0.98]))
+        assert np.all((low < middle) & (middle < high)), name
+        mean, sd = np.asarray(fit.mean(name)), np.asarray(fit.sd(name))
+        assert np.all((low < mean) & (mean < high)), name
+        # The median is at most an sd from the mean.
+        assert np.all(np.abs(mean - middle) <= sd), name
+        error = np.abs(sample[name].mean("sample").values - mean)
+        assert np.all(error < 5 * sd / np.sqrt(draws)), name
 
 
 @pytest.mark.slow
@@ -337,19 +309,22 @@ def test_prediction_of_a_known_group_is_wider_and_of_a_new_one_too(kind, problem
         assert np.allclose(p, 0.8, rtol=0, atol=1e-9)
 
 
+PROBLEM = Problem([3, 1, 4, 2], seed=8, apart=1.5, prior=1.0)
+
+
+@cache
+def fit_of_problem(kind):
+    y, given_data = data(kind, PROBLEM)
+    return kind.fit(y, **given_data)
+
+
 @every_posterior
 class TestInterface:
-    problem = Problem([3, 1, 4, 2], seed=8, apart=1.5, prior=1.0)
-
-    def fit(self, kind):
-        y, given_data = data(kind, self.problem)
-        return kind.fit(y, **given_data)
-
     def test_is_a_posterior(self, kind):
-        assert isinstance(self.fit(kind), posterior.Posterior)
+        assert isinstance(fit_of_problem(kind), posterior.Posterior)
 
     def test_labels(self, kind):
-        fit = self.fit(kind)
+        fit = fit_of_problem(kind)
         (name,) = (n for n, dims in fit.dims.items() if dims == ("school",))
         results = [
             fit.mean(name),
@@ -367,7 +342,7 @@ class TestInterface:
         assert fit.quantile(name, [0.1, 0.9])["quantile"].values.tolist() == [0.1, 0.9]
 
     def test_a_number_is_a_float(self, kind):
-        fit = self.fit(kind)
+        fit = fit_of_problem(kind)
         prediction = fit.predict("A")
         for found in (
             fit.mean("tau"),
@@ -384,7 +359,7 @@ class TestInterface:
             assert type(found) is float
 
     def test_names(self, kind):
-        fit = self.fit(kind)
+        fit = fit_of_problem(kind)
         with pytest.raises(ValueError, match="name must be one of"):
             fit.mean("nothing")
         for method in ("quantile", "cdf", "density"):
@@ -392,7 +367,7 @@ class TestInterface:
                 getattr(fit, method)("nothing", 0.5)
 
     def test_density_is_the_slope_of_the_distribution_function(self, kind):
-        fit = self.fit(kind)
+        fit = fit_of_problem(kind)
         for name in fit.dims:
             x = fit.quantile(name, [0.05, 0.3, 0.6, 0.95])
             step = 1e-4 * np.asarray(fit.sd(name))
@@ -405,7 +380,7 @@ class TestInterface:
 
     @pytest.mark.slow
     def test_draws_agree(self, kind):
-        fit, count = self.fit(kind), 20_000
+        fit, count = fit_of_problem(kind), 20_000
         draws = fit.sample(count, np.random.default_rng(4))
         for name in fit.dims:
             mean, sd = fit.mean(name), np.asarray(fit.sd(name))
@@ -417,7 +392,7 @@ class TestInterface:
                 assert share == pytest.approx(q, abs=4.5 * error), name
 
     def test_x_by_names_of_dimensions(self, kind):
-        fit = self.fit(kind)
+        fit = fit_of_problem(kind)
         name = kind.groups
         grid = xr.DataArray([-1.0, 0.0, 2.0], dims="grid")
         by_name, by_place = fit.cdf(name, grid), fit.cdf(name, grid.values[:, None])
@@ -431,11 +406,8 @@ class TestInterface:
 
 @every_kind
 class TestGivenTau:
-    problem = TestInterface.problem
-    fit = TestInterface.fit
-
     def test_given_tau_averages_to_the_posterior(self, kind):
-        fit = self.fit(kind)
+        fit = fit_of_problem(kind)
         q = (np.arange(400) + 0.5) / 400
         given = fit.given_tau(fit.quantile("tau", q).values)
         for name in set(fit.dims) - {"tau"}:
@@ -449,13 +421,14 @@ class TestGivenTau:
             )
 
     def test_without_differences_the_groups_are_one(self, kind):
-        fit = self.fit(kind)
+        fit = fit_of_problem(kind)
         name = "theta" if kind is Estimates else "a"
         assert np.ptp(fit.given_tau(0.0)[f"{name}_mean"].values) < 1e-12
 
+    @pytest.mark.slow
     def test_a_new_group_is_a_mixture_over_tau(self, kind):
         """Its cdf is the average of normal ones over draws of mu and tau."""
-        fit = self.fit(kind)
+        fit = fit_of_problem(kind)
         draws = fit.sample(100_000, np.random.default_rng(5))
         centre = draws["mu" if kind is Estimates else "beta"].values.reshape(-1)
         variance = draws["tau"].values ** 2
