@@ -156,6 +156,7 @@ def test_ranks_of_hospitals(numbers, close):
     close(numbers["cnt-e-lowest"], 100 * lowest[4], rounding=0.3)
 
 
+@pytest.mark.slow
 def test_normal_population_agrees_with_another_quadrature(numbers, close):
     means = logit_normal(*map(tuple, hospitals()))
     assert numbers["cnt-logit-a"]["value"] == pytest.approx(100 * means[0], abs=2e-3)

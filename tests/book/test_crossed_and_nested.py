@@ -226,6 +226,7 @@ def lecturers():
     return draws[:1128].T, np.bincount(codes[1], y) / np.bincount(codes[1])
 
 
+@pytest.mark.slow
 def test_ranks_of_lecturers(value):
     theta, raw = lecturers()
     place = 1 + (-theta).argsort(axis=1).argsort(axis=1)

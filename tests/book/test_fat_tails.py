@@ -376,6 +376,7 @@ def t_population(data):
     return {A: moments(A) for A in (28, 60, 100)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("school", "ABCDEFGH")
 def test_a_t_population_by_two_quadratures_and_by_sampling(
     numbers, close, t_population, school

@@ -153,6 +153,7 @@ def test_uranium_matters_more_for_a_county_than_for_a_house(value):
     assert apart > 2 * np.hypot(value["pred-each-few-se"], value["pred-each-many-se"])
 
 
+@pytest.mark.slow
 def test_three_predictions(value):
     """By another way: the level's variance from the posterior of the coefficients."""
     u = houses()[2][houses()[1] == "Lac Qui Parle"][0, 2]
@@ -239,6 +240,7 @@ def test_the_mistakes_cost_more_where_tau_is_larger(value):
     assert abs(value["pred-similar-plain"]) < value["pred-similar-plain-se"]
 
 
+@pytest.mark.slow
 def test_a_re_used_county_against_a_fit_without_the_new_one(value):
     """One county's log density with another's deviation, or level: draws of a fit."""
     y, county, X = houses()

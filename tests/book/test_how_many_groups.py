@@ -456,6 +456,7 @@ def test_how_often_the_vague_prior_is_longer_than_t(value, rho):
     assert value["groups-few-longer"] == pytest.approx(100 * longer.mean(), abs=4)
 
 
+@pytest.mark.slow
 def test_a_prior_that_is_too_narrow(numbers, close):
     close(numbers["groups-few-odd"], partial(2, 0.04, 0.64, 1.0, 0.0))
 

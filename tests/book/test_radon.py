@@ -144,6 +144,7 @@ def test_half_the_way_at_the_ratio_of_variances(numbers, close):
     )
 
 
+@pytest.mark.slow
 def test_share_above_the_action_level(numbers, close):
     rng = np.random.default_rng(2)
     found = posterior().sample(100_000, rng)

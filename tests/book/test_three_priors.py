@@ -164,6 +164,7 @@ def test_a_new_house_varies_more_than_a_typical_one(value, slopes, radon):
     assert value("tp-house-factor-high") == pytest.approx(high, abs=0.3)
 
 
+@pytest.mark.slow
 def test_a_correlation_lets_basements_speak(value, radon, slopes):
     """With the intercepts' and slopes' deviations as one normal pair a county."""
     county = radon["county"].cat.codes.to_numpy()

@@ -149,6 +149,7 @@ def test_proportions_that_hardly_differ(scale):
     assert found["cdf"] is not None
 
 
+@pytest.mark.slow
 def test_rates_that_hardly_differ():
     priors = stats.gamma(2, scale=1000), stats.gamma(4, scale=2500)
     y, exposure = [20, 21, 19, 20], [100.0] * 4
@@ -202,6 +203,7 @@ def test_distributions_agree_with_double_integrals(binomial):
         assert fit.cdf(name, x) == pytest.approx(p, abs=1e-9), name
 
 
+@pytest.mark.slow
 def test_distribution_of_tau_and_kappa_by_counting_draws():
     fit = exact.beta_binomial([2, 5, 1], [6, 8, 9], kappa_prior=stats.gamma(3, scale=2))
     draws = fit.sample(50_000, np.random.default_rng(1))

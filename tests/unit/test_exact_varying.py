@@ -251,6 +251,7 @@ class TestResults:
         assert np.ndim(self.fit.quantile("sigma", 0.5)) == 0
         assert self.fit.quantile("tau", [0.1, 0.9]).shape == (2,)
 
+    @pytest.mark.slow
     def test_prediction_integrates_to_one(self):
         grid = np.linspace(-30, 30, 601)
         for group in (0, 5, 42):

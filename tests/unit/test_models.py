@@ -109,6 +109,7 @@ def model(request):
 # The record
 
 
+@pytest.mark.slow
 def test_variables_have_kind_distribution_plate_and_parents():
     found = {one["name"]: one for one in models.variables(noncentered())}
     assert found["tau_a"] == {

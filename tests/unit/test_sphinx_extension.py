@@ -477,6 +477,7 @@ def test_each_part_is_set_up_once():
     assert len(set(_sphinx.PARTS)) == len(_sphinx.PARTS)
 
 
+@pytest.mark.slow
 def test_a_build_that_runs_nothing_imports_no_library_of_the_chapters():
     heavy = {"arviz", "matplotlib", "pandas", "pymc", "scipy"}
     code = f"import _sphinx, sys; print(*{heavy!r} & set(sys.modules))"
