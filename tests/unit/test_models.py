@@ -302,6 +302,11 @@ def written(body: str) -> str:
         ('pm.Potential("p", -x)', r"\log p &\mathrel{+}= -x"),
         ('pm.Normal("y", x @ b_1, 1)', r"y &\sim \mathrm{N}(\texttt{x @ b\_1}, 1)"),
         (
+            'pm.LKJCholeskyCov("L", n=2, eta=2, sd_dist=pm.HalfNormal.dist([5, 1]))',
+            r"L &\sim \operatorname{LKJCholeskyCov}(n = 2, \eta = 2, "
+            r"\text{sd dist} = \text{half-normal}([5, 1]))",
+        ),
+        (
             'pm.HalfCauchy("log_sd", 5)',
             r"\text{log sd} &\sim \text{half-Cauchy}(5)",
         ),
@@ -319,6 +324,14 @@ def test_a_formula_has_a_line_for_each_variable_and_none_for_a_fit():
         "idata = pm.sample()\nfits = [pm.find_MAP(start=s) for s in (1, 2)]"
     )
     assert found.count(r"\sim") == 2 and found.count(r"\\") == 1
+
+
+def test_a_variable_has_one_name_in_code_and_formula():
+    found = written(
+        'by_period = pm.Normal("period_logit", 0, 1, dims="period")\n'
+        "eta = by_period[period]"
+    )
+    assert r"\eta_{i} &= \text{period logit}_{\text{period}[i]}" in found
 
 
 def test_a_table_stands_with_the_index_that_it_has():
@@ -360,6 +373,8 @@ def test_the_code_of_a_model_is_found_by_its_name(record):
     assert directive.definition(notebook, record) == CODE
     sampled = CODE + "\n    idata = pm.sample(\n        random_seed=1)"
     assert directive.definition(chapter(sampled), record) == CODE
+    remarked = CODE + "\n    # One point.\n    found = pm.find_MAP()"
+    assert directive.definition(chapter(remarked), record) == CODE
     with pytest.raises(LookupError, match="as other"):
         directive.definition(notebook, record | {"name": "other"})
 

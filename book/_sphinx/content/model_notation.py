@@ -59,7 +59,7 @@ def notation(model: ast.With, variables=(), indexes=()) -> str:
         target = statement.targets[0].id if _has_name(statement) else None
         if named(value) is None:
             if target and not samples(statement):
-                right = expression(value, plates, row)
+                right = expression(_Rename(renamed).visit(value), plates, row)
                 plates.pop(target, None)
                 if f"[{row}]" in right:  # one value for each observation
                     plates[target] = [row]
@@ -140,8 +140,12 @@ def _line(name: str, call: ast.Call, plates) -> str:
         of = {k.arg: expression(k.value, plates, own) for k in call.keywords}
         nu, location, scale = of["nu"], of.get("mu", "0"), of.get("sigma", "1")
         return rf"{left} &\sim t_{{{nu}}}({location}, {scale})"
-    distribution = NAMES.get(kind, rf"\operatorname{{{kind}}}")
-    return rf"{left} &\sim {distribution}({', '.join(given or DEFAULTS[kind])})"
+    given = given or DEFAULTS[kind]
+    return rf"{left} &\sim {_distribution(kind)}({', '.join(given)})"
+
+
+def _distribution(kind: str) -> str:
+    return NAMES.get(kind, rf"\operatorname{{{kind}}}")
 
 
 def symbol(name: str, plates=()) -> str:
@@ -191,14 +195,18 @@ def expression(node: ast.expr, plates, row: str, binds: int = 0) -> str:
         return str(node.value)
     if isinstance(node, ast.Name):
         return symbol(node.id, plates)
+    if isinstance(node, ast.List):
+        return f"[{', '.join(map(inner, node.elts))}]"
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Name):
         if isinstance(node.value, ast.Name):
             index = node.slice.id.removesuffix("_idx")
             place = {node.value.id: [rf"\text{{{index}}}[{row}]"]}
             return symbol(node.value.id, place)
     if isinstance(node, ast.Call):
-        function = ast.unparse(node.func).split(".")[-1]
+        *_, kind, function = ["", *ast.unparse(node.func).split(".")]
         given = [inner(one) for one in node.args]
+        if function == "dist":  # of a distribution that is no variable
+            return rf"{_distribution(kind)}({', '.join(given)})"
         if function == "sqrt":
             return rf"\sqrt{{{given[0]}}}"
         written = FUNCTIONS.get(function, rf"\operatorname{{{function}}}")

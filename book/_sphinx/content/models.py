@@ -102,11 +102,14 @@ def definition(notebook, record: dict) -> str:
                 and ast.unparse(item.context_expr).startswith("pm.Model")
                 for item in node.items
             ):
+                source = cell.source.splitlines()
                 lines = range(node.lineno, node.end_lineno + 1)
                 for statement in filter(samples, node.body):
-                    own = range(statement.lineno, statement.end_lineno + 1)
+                    first = statement.lineno
+                    while source[first - 2].lstrip().startswith("#"):
+                        first -= 1  # a comment on it
+                    own = range(first, statement.end_lineno + 1)
                     lines = [line for line in lines if line not in own]
-                source = cell.source.splitlines()
                 return "\n".join(source[line - 1] for line in lines).rstrip()
     raise LookupError(
         f"no cell defines the model {record['title']!r}: it must say "
