@@ -12,6 +12,7 @@ import json
 import math
 import numbers
 from pathlib import Path
+import re
 import sys
 
 import numpy as np
@@ -262,11 +263,15 @@ def _reason(expected: dict, found: np.ndarray, allowed) -> str | None:
             "is the sign the other way round?": -found,
             "a share where per cent are asked?": 100 * found,
             "per cent where a share is asked?": found / 100,
-            "a variance where an sd is asked?": np.sqrt(found),
-            "an sd where a variance is asked?": found**2,
             "the probability of the opposite?": 1 - found,
             "upside down?": 1 / found,
         }
+        # Nobody squares a share.
+        if not re.search(r"\b(share|per cent|probability)", expected["what"]):
+            usual |= {
+                "a variance where an sd is asked?": np.sqrt(found),
+                "an sd where a variance is asked?": found**2,
+            }
     for said, mended in usual.items():
         # What leaves the wrong answer about where it was explains nothing.
         moved = np.all(np.abs(mended - found) > 2 * allowed)

@@ -65,6 +65,11 @@ def test_a_usual_slip_is_guessed(found, value, says):
     assert says in report({"x": found}, x=answer(value, "a number"))
 
 
+def test_a_share_is_not_taken_for_a_variance():
+    share = answer(0.4, "share of the schools with a wide interval", within=0.01)
+    assert report({"x": 0.16}, x=share).endswith("too small by 0.24")
+
+
 def test_a_near_miss_is_no_usual_slip():
     half = answer(0.5, "a probability", within=0.02)
     assert report({"p": 0.525}, p=half).endswith("too large by 0.03, and close")
