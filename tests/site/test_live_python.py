@@ -18,8 +18,8 @@ from visits import WINDOWS
 CHAPTERS = [
     "why-hierarchy/what-is-a-hierarchical-prior",
     "pooling/radon",
-    "pooling/slopes",
     "why-hierarchy/eighteen-players",
+    "pooling/slopes",
     "why-hierarchy/students-in-schools",
     "pooling/how-many-groups",
     "pooling/group-predictors",
@@ -30,8 +30,8 @@ CHAPTERS = [
     "pooling/counts",
     "pooling/crossed-and-nested",
 ]
-#: All of them with LIVE_CHAPTERS=all, which takes some minutes; else the first two.
-RUN_LIVE = CHAPTERS if os.environ.get("LIVE_CHAPTERS") == "all" else CHAPTERS[:2]
+#: All of them with LIVE_CHAPTERS=all, which takes half an hour; else the first three.
+RUN_LIVE = CHAPTERS if os.environ.get("LIVE_CHAPTERS") == "all" else CHAPTERS[:3]
 EIGHT = "book/why-hierarchy/what-is-a-hierarchical-prior.html"
 MINUTES = 60_000  # ms
 
@@ -139,11 +139,14 @@ def test_every_cell_of_a_chapter_runs(visit, chapter):
     assert all(t["did"]["draws"] <= 500 and t["did"]["chains"] == t["asked"]["chains"]
                for t in answer["thinned"])
     assert "image/svg+xml" in printed and "text/html" in printed
-    stderr = [
-        output["text"] for result in answer["results"] for output in result["outputs"]
-        if output["type"] == "stream" and output["name"] == "stderr"
+    streams = [
+        output for result in answer["results"] for output in result["outputs"]
+        if output["type"] == "stream"
     ]
-    assert not stderr
+    assert not [s["text"] for s in streams if s["name"] == "stderr"]
+    # Fewer draws may be too few for the limits of R-hat, but no chain is stuck.
+    unsound = [s["text"] for s in streams if s["text"].startswith("✗")]
+    assert not [text for text in unsound if "treedepth" in text]
 
 
 MODEL = """
