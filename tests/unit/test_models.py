@@ -307,6 +307,10 @@ def written(body: str) -> str:
             r"\text{sd dist} = \text{half-normal}([5, 1]))",
         ),
         (
+            'pm.Normal("y", b[1] * size["n"], initval=2)',
+            r"y &\sim \mathrm{N}(b_{1}\,n_{i})",
+        ),
+        (
             'pm.HalfCauchy("log_sd", 5)',
             r"\text{log sd} &\sim \text{half-Cauchy}(5)",
         ),

@@ -24,6 +24,8 @@ NAMES = {
 #: What PyMC takes where a model gives nothing.
 DEFAULTS = {"Normal": ["0", "1"], "ZeroSumNormal": ["1"]}
 FUNCTIONS = {"exp": r"\exp", "log": r"\log", "invlogit": r"\operatorname{logit}^{-1}"}
+#: Arguments that say how a variable is stored, computed or started.
+NO_PART = "dims", "observed", "shape", "total_size", "compute_corr", "initval"
 #: How tightly an operator binds, and how it is written.
 OPERATORS = {ast.Add: (1, " + "), ast.Sub: (1, " - "), ast.Mult: (2, r"\,")}
 
@@ -126,7 +128,7 @@ def _line(name: str, call: ast.Call, plates) -> str:
     given += [
         rf"{symbol(k.arg)} = {expression(k.value, plates, own)}"
         for k in call.keywords
-        if k.arg not in ("dims", "observed", "shape", "total_size")
+        if k.arg not in NO_PART
     ]
     if kind in ("Deterministic", "Data", "MutableData", "ConstantData"):
         return rf"{left} &= {given[0]}"
@@ -197,11 +199,15 @@ def expression(node: ast.expr, plates, row: str, binds: int = 0) -> str:
         return symbol(node.id, plates)
     if isinstance(node, ast.List):
         return f"[{', '.join(map(inner, node.elts))}]"
-    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Name):
-        if isinstance(node.value, ast.Name):
-            index = node.slice.id.removesuffix("_idx")
-            place = {node.value.id: [rf"\text{{{index}}}[{row}]"]}
-            return symbol(node.value.id, place)
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
+        name, index = node.value.id, node.slice
+        if isinstance(index, ast.Name):
+            group = index.id.removesuffix("_idx")
+            return symbol(name, {name: [rf"\text{{{group}}}[{row}]"]})
+        if isinstance(index, ast.Constant) and isinstance(index.value, str):
+            return symbol(index.value, {index.value: [row]})  # a column
+        if isinstance(index, ast.Constant):
+            return symbol(name, {name: [str(index.value), *plates.get(name, ())[1:]]})
     if isinstance(node, ast.Call):
         *_, kind, function = ["", *ast.unparse(node.func).split(".")]
         given = [inner(one) for one in node.args]
