@@ -71,8 +71,8 @@ def print_book(browser: Browser, long_page: Path, target: Path) -> None:
     Raises
     ------
     ValueError
-        If a file that the page needs is missing, a script of it fails, or a link of it
-        leads to no place or to two.
+        If a file that the page needs is missing, a script of it fails, a link of it
+        leads to no place or to two, or something is wider than the text.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_suffix(".part")
@@ -127,6 +127,9 @@ def opened(browser: Browser, long_page: Path) -> Iterator[Page]:
     for name in page.evaluate(EXPLORABLES):
         page.locator(f"{name}[ready]").wait_for(state="attached")
     page.evaluate(MAKE_PICTURES)
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    if wide > WIDTH + 5:
+        failed.append(f"something is {wide} pixels wide, for which all would shrink")
     if failed := failed + page.evaluate(WRONG_IDS):
         raise ValueError(f"the book cannot be printed: {', '.join(failed)}")
     yield page
