@@ -7,6 +7,8 @@ from axe_playwright_python.sync_playwright import Axe
 _AXE = Axe()
 #: What a change of colours alone can break.
 COLOURS = ["color-contrast", "link-in-text-block"]
+#: Off by itself, and needed by fingers: the least size of what one presses.
+FINGERS = {"target-size": {"enabled": True}}
 #: Thousands of boxes that say nothing new. The visible half of a formula has the
 #: colour of the text, and assistive technology does not see it; its other half, in
 #: MathML, is looked at. Code has a dozen colours, which have a test of their own.
@@ -44,8 +46,7 @@ def violations(page, context=None, rules=None, whole=False) -> list[str]:
     where = {} if whole else {"exclude": REPEATED}
     if context:
         where["include"] = [[context]]
-    # Off by itself, and needed by fingers: the least size of what one presses.
-    options = {"rules": {"target-size": {"enabled": True}}}
+    options = {"rules": FINGERS}
     if rules:
         options["runOnly"] = {"type": "rule", "values": rules}
     return _run(page, where, options)
@@ -57,7 +58,7 @@ def violations_of_page(page) -> list[str]:
     Colours are looked at where a text is the first of its kind.
     """
     off = {name: {"enabled": False} for name in COLOURS}
-    options = {"rules": {"target-size": {"enabled": True}, **off}}
+    options = {"rules": {**FINGERS, **off}}
     return _run(page, {"exclude": REPEATED}, options) + violations_of_colours(page)
 
 
