@@ -51,8 +51,10 @@ def main() -> int:
         print(f"── cell {number}  {result['at'] - last:5.1f} s  {first}")
         last = result["at"]
         for output in result["outputs"]:
-            if output["type"] == "stream" and output["text"][:1] in "✓✗":
-                print(f"   {output['text'].strip()}")
+            lines = output["text"].splitlines() if output["type"] == "stream" else []
+            for line in lines:
+                if line.startswith(("✓", "✗")):
+                    print(f"   {line}")
         if result["error"]:
             failed += 1
             print(result["error"]["traceback"])
