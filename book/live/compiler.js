@@ -16,24 +16,56 @@ def compiled(path, source):
 
 compiled
 `;
-/** So many files go back together. */
-const BATCH = 40;
+/** So many files go back together, and messages are heard after them. */
+const BATCH = 20;
 
-self.onmessage = async ({ data: { runtime, indexURL, info, folder, sources } }) => {
-  const parts = { runtime, indexURL, info, members: [], libraries: [], image: null };
-  const pyodide = await startPyodide(parts);
-  const compile = pyodide.runPython(COMPILE);
-  let batch = [];
-  for (const [name, bytes] of sources) {
-    const answer = compile(`${folder}/${name}`, bytes);
-    const at = name.lastIndexOf("/") + 1;
-    const cached = name.slice(at).replace(/py$/, "cpython-314.pyc");
-    batch.push([`${name.slice(0, at)}__pycache__/${cached}`, answer.toJs()]);
-    answer.destroy();
-    if (batch.length === BATCH) {
-      self.postMessage(batch);
-      batch = [];
-    }
+let compile; // a promise of the function above
+let queue = []; // the files that are still to be compiled
+
+/** Start Python, without any packages. */
+async function start(parts) {
+  const pyodide = await startPyodide({
+    ...parts,
+    members: [],
+    libraries: [],
+    image: null,
+  });
+  return pyodide.runPython(COMPILE);
+}
+
+/** Compile the queue from its front, and send back the results. */
+async function compileAll(folder) {
+  const compiled = await compile;
+  while (queue.length) {
+    const batch = queue.splice(0, BATCH).map(([name, bytes]) => {
+      const answer = compiled(`${folder}/${name}`, bytes);
+      const at = name.lastIndexOf("/") + 1;
+      const cached = name.slice(at).replace(/py$/, "cpython-314.pyc");
+      const code = answer.toJs();
+      answer.destroy();
+      return [`${name.slice(0, at)}__pycache__/${cached}`, code];
+    });
+    self.postMessage(batch);
+    await messages();
   }
-  self.postMessage(batch);
+}
+
+/** Let the messages that have come be heard: without the delay of `setTimeout`. */
+function messages() {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = resolve;
+    port2.postMessage(null);
+  });
+}
+
+self.onmessage = ({ data }) => {
+  if (data.start) {
+    compile = start(data.start);
+  } else if (data.sources) {
+    queue = data.sources;
+    compileAll(data.folder);
+  } else {
+    queue = queue.filter(([name]) => !name.startsWith(data.leave));
+  }
 };

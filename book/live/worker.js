@@ -92,6 +92,7 @@ async function firstStart(parts, list) {
   say({ stage: "packages", done: 0, total: 1 });
   const session = pyodide.pyimport("live.session");
   for (const module of session.prepare()) {
+    helper.leave(module);
     // Between two modules, what the helper has compiled is taken in.
     await new Promise((resolve) => setTimeout(resolve));
     mount(pyodide.FS, helper.files.splice(0));
@@ -103,25 +104,28 @@ async function firstStart(parts, list) {
 }
 
 /**
- * Have a second worker compile what this one imports: `files` fills with files for
- * site-packages. With one core this would only slow the start down.
+ * Have a second worker compile what this one is going to import: `files` fills with
+ * files for site-packages, and what is left to this worker is not compiled twice. With
+ * one core this would only slow the start down.
  */
 function compileBeside({ runtime, indexURL, info, members }) {
   const files = [];
   if (typeof Worker !== "function" || navigator.hardwareConcurrency < 2) {
-    return { files, end() {} };
+    return { files, leave() {}, end() {} };
   }
   const worker = new Worker(new URL("compiler.js", import.meta.url), { type: "module" });
   worker.onmessage = ({ data }) => files.push(...data);
   (async () => {
-    const all = await members;
     const contents = {};
     for (const [name, part] of Object.entries(runtime)) contents[name] = await part;
+    worker.postMessage({ start: { runtime: contents, indexURL, info } });
+    const all = await members;
     const sources = IMPORTED.flatMap((folder) =>
       all.filter(([name]) => name.startsWith(folder) && name.endsWith(".py")));
-    worker.postMessage({ runtime: contents, indexURL, info, folder: PYTHON, sources });
+    worker.postMessage({ folder: PYTHON, sources });
   })().catch(() => {}); // a failure of the download is reported by `start`
-  return { files, end: () => worker.terminate() };
+  const leave = (module) => worker.postMessage({ leave: module.split(".")[0] });
+  return { files, leave, end: () => worker.terminate() };
 }
 
 /** Keep Python's memory as it is before the first cell, for the next start. */
