@@ -157,6 +157,11 @@ function link(Module, libraries) {
   const constructors = [];
   const { Instance } = WebAssembly;
   const places = new Places(Module.wasmTable);
+  // After each library, Emscripten goes through all symbols for those that are still
+  // unknown. The known ones move to the prototype, where it finds them by name alone.
+  const known = {};
+  const { GOT } = Module;
+  Object.setPrototypeOf(GOT, known);
   WebAssembly.Instance = function (module, imports) {
     const { __wasm_call_ctors, ...exports } = new Instance(module, imports).exports;
     if (__wasm_call_ctors) constructors.push(__wasm_call_ctors);
@@ -168,6 +173,10 @@ function link(Module, libraries) {
       const flags = { loadAsync: false, nodelete: true, global: false };
       const exports = Module.loadWebAssemblyModule(module, flags, path, {}, 0);
       places.close();
+      for (const symbol of Object.keys(GOT)) {
+        known[symbol] = GOT[symbol];
+        delete GOT[symbol];
+      }
       const library = Module.newDSO(path, undefined, exports);
       library.global = false;
       // Others ask for these without a folder.
