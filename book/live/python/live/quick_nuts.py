@@ -4,7 +4,7 @@ The sampler, its tuning and its statistics are PyMC's own. Once the log density 
 microseconds (see ``numpy_linker``), most of a draw is spent on other things:
 
 - each call of a density checks its input and wraps its output, though the sampler made
-  the input and unwraps the output;
+  the input and unwraps the output, and tells NumPy anew not to warn of overflows;
 - each leapfrog step looks up BLAS's ``axpy`` again, to add vectors of a few numbers;
 - the tree adds up its weights, which are single numbers, with NumPy's functions of
   arrays;
@@ -17,20 +17,21 @@ import inspect
 import math
 
 import numpy as np
-from pymc.step_methods.hmc import integration, nuts
+from pymc.step_methods.hmc import base_hmc, integration, nuts
 import pytensor
 
 from .numpy_linker import NumpyLinker, exp_, log_
 
 State, RaveledVars = integration.State, integration.RaveledVars
 Integrator = integration.CpuLeapfrogIntegrator
+BaseHMC = base_hmc.BaseHMC
 
 
 def logaddexp(x, y):
     """Return log(exp(x) + exp(y)) of two floats, as NumPy does of arrays."""
     if x == y:  # infinities too, whose difference is not a number
         return x + math.log(2)
-    return max(x, y) + math.log1p(exp_(-abs(x - y)))
+    return max(x, y) + math.log1p(math.exp(-abs(x - y)))
 
 
 class Numbers:
@@ -51,8 +52,7 @@ def density_of(function):
     _, *shared = function.vm.inputs
 
     def density(q, _):
-        with np.errstate(all="ignore"):
-            return graph(q, *[cell[0] for cell in shared])
+        return graph(q, *[cell[0] for cell in shared])
 
     return density
 
@@ -62,6 +62,12 @@ def quick_init(self, potential, logp_dlogp_func, *, init=Integrator.__init__):
     if logp_dlogp_func._raveled_inputs and self._dtype == "float64":
         density = density_of(logp_dlogp_func._pytensor_function)
         self._logp_dlogp_func = density or self._logp_dlogp_func
+
+
+def quiet_astep(self, q0, *, astep=BaseHMC.astep):
+    """Take one draw. A density that overflows is a divergence, and no warning."""
+    with np.errstate(all="ignore"):
+        return astep(self, q0)
 
 
 def quick_step(self, epsilon, state):
@@ -86,6 +92,7 @@ def install():
         State: ["q", "p", "v", "q_grad", "energy", "model_logp", "index_in_trajectory"],
         Integrator.__init__: ["self", "potential", "logp_dlogp_func"],
         Integrator._step: ["self", "epsilon", "state"],
+        BaseHMC.astep: ["self", "q0"],
         nuts._Tree._single_step: ["self", "left", "epsilon"],
     }
     for owner, names in expected.items():
@@ -95,5 +102,6 @@ def install():
             )
     Integrator.__init__ = quick_init
     Integrator._step = quick_step
+    BaseHMC.astep = quiet_astep
     nuts.np = Numbers()
     pytensor.config.traceback__limit = 0
