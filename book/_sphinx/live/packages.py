@@ -48,8 +48,9 @@ UNUSED = {
     "setuptools",  # compiles C for PyTensor; session.py says what stands in for it
     "tzdata",  # no time zones here
 }
-#: Parts of packages that are not needed.
-SKIPPED_FOLDERS = {"tests", "test", "d3viz", "sboms"}
+#: Parts of packages that are not needed: of PyTensor, drawings of graphs in a browser
+#: and the code for its other compilers.
+SKIPPED_FOLDERS = {"tests", "test", "d3viz", "dispatch", "sboms"}
 SKIPPED_SUFFIXES = {
     ".c", ".cc", ".exe", ".h", ".nc", ".pyc", ".pyi", ".pyx", ".pxd", ".so",
 }
