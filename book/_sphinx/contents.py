@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 from docutils import nodes
 
@@ -37,6 +38,12 @@ def short_name(docname: str) -> str:
     A part's own page, ``index`` in the part's folder, is named after the folder.
     """
     return docname.removesuffix("/index").rsplit("/", 1)[-1]
+
+
+@cache
+def document(env, docname: str) -> nodes.document:
+    """The document tree of a page, once all pages are read: not to be changed."""
+    return env.get_doctree(docname)
 
 
 def exercises(env, docname: str) -> list[str]:

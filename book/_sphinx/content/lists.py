@@ -19,7 +19,7 @@ from sphinx.util.nodes import make_refnode
 from sphinx_exercise.nodes import is_exercise_node, is_solution_node
 
 from _sphinx.content.explorable import explorable
-from _sphinx.contents import number, pages
+from _sphinx.contents import document, number, pages
 from _sphinx.events import depend_on_all_pages
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def _figures(
     app, here: str, chapter: str, interactive: bool
 ) -> Iterator[nodes.paragraph]:
     """The figures of a chapter, or the interactive ones alone."""
-    for figure in app.env.get_doctree(chapter).findall(nodes.figure):
+    for figure in document(app.env, chapter).findall(nodes.figure):
         explorables = list(figure.findall(explorable))
         if not figure["ids"] or (interactive and not explorables):
             continue
@@ -89,12 +89,12 @@ def _figures(
 
 
 def _exercises(app, here: str, chapter: str) -> Iterator[nodes.paragraph]:
-    document = app.env.get_doctree(chapter)
+    tree = document(app.env, chapter)
     solutions = {
         node["target_label"]: node["ids"][0]
-        for node in document.findall(is_solution_node)
+        for node in tree.findall(is_solution_node)
     }
-    for exercise in document.findall(is_exercise_node):
+    for exercise in tree.findall(is_exercise_node):
         n = number(app.env, chapter, "exercise", exercise)
         title = title_of(next(exercise.findall(nodes.paragraph)))
         target = exercise["ids"][0]

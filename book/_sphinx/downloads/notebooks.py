@@ -86,8 +86,8 @@ def collect(app: Sphinx, document: nodes.document) -> None:
     given = expressions(notebook)
     for label, names in given.items():
         # A cached notebook has forgotten the order of the names.
-        exercise = answers[label]
-        exercise["answers"] = {name: exercise["answers"][name] for name in names}
+        in_order = {name: answers[label]["answers"][name] for name in names}
+        answers[label] = answers[label] | {"answers": in_order}
     answers_of[env.docname] = answers, given
 
 

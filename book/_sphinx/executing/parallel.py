@@ -10,6 +10,7 @@ were running.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor, as_completed
+import functools
 import json
 import os
 from pathlib import Path
@@ -154,8 +155,12 @@ def read_source(env, docname: str) -> Source | None:
     return Source(docname, path, notebook) if has_code else None
 
 
+@functools.cache
 def executed(env, docname: str):
-    """The executed notebook of a chapter, or None where it has no code."""
+    """The executed notebook of a chapter, or None where it has no code.
+
+    It is read once in a build, and is not to be changed.
+    """
     chapter = read_source(env, docname)
     cache = Path(env.config.nb_execution_cache_path)
     return chapter and chapter_cache.with_outputs(chapter.notebook, cache)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from sphinx.application import Sphinx
 
+from _sphinx.contents import document
+
 
 def index_other_pages(app: Sphinx) -> list:
     """Index the pages that this build has not written.
@@ -18,7 +20,7 @@ def index_other_pages(app: Sphinx) -> list:
     if indexer is not None:
         for docname in sorted(app.env.found_docs - set(indexer._index_entries)):
             title = app.env.titles[docname].astext()
-            app.builder.index_page(docname, app.env.get_doctree(docname), title)
+            app.builder.index_page(docname, document(app.env, docname), title)
     return []
 
 
