@@ -9,6 +9,8 @@ from sphinx.application import Sphinx
 
 from _sphinx.files import digest
 
+#: The code that makes pages.
+CODE = ("book/_sphinx/**/*.py", "book/_theme/**/*.py")
 #: The key of `env.metadata` for pages that are made of other pages.
 MADE_OF_ALL_PAGES = "made_of_all_pages"
 
@@ -40,14 +42,17 @@ def outdated(app: Sphinx, env, added, changed, removed) -> set[str]:
 
 
 def digest_of_shared_sources(app: Sphinx, config) -> None:
-    """Digest the contents and the bibliography, of which every page shows something.
+    """Digest the contents, the bibliography, and the code that makes every page.
 
     Every page has the navigation, numbers that count from the first chapter, and
     citations. Sphinx reads all pages again when a setting changes that is marked "env".
     """
-    files = [config.external_toc_path, *config.bibtex_bibfiles]
+    root = Path(app.srcdir)
+    named = config.external_toc_path, *config.bibtex_bibfiles
+    files = [root / name for name in named]
+    files += [file for pattern in CODE for file in root.glob(pattern)]
     config.shared_sources = digest(
-        {name: Path(app.srcdir, name).read_bytes() for name in files}
+        {file.relative_to(root).as_posix(): file.read_bytes() for file in files}
     )
 
 

@@ -205,10 +205,14 @@ def outputs() -> list:
     ]
 
 
-@pytest.mark.parametrize("name", ["_toc.yml", "references.bib"])
-def test_contents_and_bibliography_have_every_page_read_again(tmp_path, name):
+SHARED = ("_toc.yml", "references.bib", "book/_sphinx/web/a.py", "book/_theme/b.py")
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_what_every_page_is_made_with_has_every_page_read_again(tmp_path, name):
     """By a setting that Sphinx compares with that of the build before."""
-    for file in ("_toc.yml", "references.bib"):
+    for file in SHARED:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text("one", encoding="utf-8")
     settings = {}
     app = SimpleNamespace(
