@@ -14,12 +14,9 @@ import argparse
 from pathlib import Path
 import sys
 
-from playwright.sync_api import sync_playwright
-
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / part) for part in ("tests/site", "tests", "book")]
 
-from _sphinx.downloads import chromium  # noqa: E402
 import live_site  # noqa: E402
 
 HOUR = 3_600_000  # ms
@@ -30,19 +27,12 @@ def main() -> int:
     parser.add_argument("chapter", help="such as pooling/radon")
     parser.add_argument("--full", action="store_true", help="all the page's draws")
     arguments = parser.parse_args()
-    folder, path = live_site.pyodide_folder(), chromium.find()
-    if folder is None or path is None:
-        raise SystemExit(live_site.HOW if folder is None else chromium.HOW)
-    with live_site.served(folder) as (address, _), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path, args=chromium.flags()
-        )
+    with live_site.in_chromium() as (address, browser):
         page = browser.new_page()
         page.set_default_timeout(HOUR)
         page.goto(f"{address}/book/{arguments.chapter}.html")
         cells = page.evaluate(live_site.SOURCES)
         answer = page.evaluate(live_site.RUN, {"cells": cells, "full": arguments.full})
-        browser.close()
     last = ready = answer["times"]["ready"]
     print(f"Python is ready after {ready:.0f} s")
     failed = 0

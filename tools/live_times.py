@@ -15,12 +15,9 @@ from pathlib import Path
 from statistics import median
 import sys
 
-from playwright.sync_api import sync_playwright
-
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / part) for part in ("tests/site", "tests", "book")]
 
-from _sphinx.downloads import chromium  # noqa: E402
 import live_site  # noqa: E402
 from test_live_python import EIGHT, MODEL  # noqa: E402
 
@@ -82,15 +79,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=3)
     runs = parser.parse_args().runs
-    folder, path = live_site.pyodide_folder(), chromium.find()
-    if folder is None or path is None:
-        raise SystemExit(live_site.HOW if folder is None else chromium.HOW)
     columns = ("MB", "Python", "ready", "imported", "first tick", "sampled", "table")
     print(f"{'seconds from the press':<36}" + "".join(f"{c:>11}" for c in columns))
-    with live_site.served(folder) as (address, _), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path, args=chromium.flags()
-        )
+    with live_site.in_chromium() as (address, browser):
 
         def run(context):
             page = context.new_page()
@@ -119,7 +110,6 @@ def main() -> None:
                     page.close()
                 found.append(run(context))
             show(name, found)
-        browser.close()
 
 
 if __name__ == "__main__":

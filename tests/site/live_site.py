@@ -16,6 +16,9 @@ from pathlib import Path
 import subprocess
 import threading
 
+from playwright.sync_api import sync_playwright
+
+from _sphinx.downloads import chromium
 from _sphinx.live import pyodide_lock
 from built import ROOT, SITE
 
@@ -131,6 +134,20 @@ def served(folder: Path):
             cdn.server.server_close()
     # Connections that a closed browser left are collected here, not in a later test.
     gc.collect()
+
+
+@contextmanager
+def in_chromium():
+    """The served site's address and a Chromium, for tools; says what is missing."""
+    folder, path = pyodide_folder(), chromium.find()
+    if folder is None or path is None:
+        raise SystemExit(HOW if folder is None else chromium.HOW)
+    with served(folder) as (address, _), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=path, args=chromium.flags()
+        )
+        yield address, browser
+        browser.close()
 
 
 #: Run code in a page through the runtime alone: takes {cells, full}, gives a list of
