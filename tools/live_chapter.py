@@ -43,7 +43,7 @@ def main() -> int:
         for output in result["outputs"]:
             lines = output["text"].splitlines() if output["type"] == "stream" else []
             for line in lines:
-                if line.startswith(("✓", "✗")):
+                if line.startswith(("✓", "✗", "?")):
                     print(f"   {line}")
         if result["error"]:
             failed += 1

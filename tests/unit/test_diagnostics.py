@@ -388,3 +388,25 @@ def test_a_check_in_a_browser_takes_all_arguments_and_does_not_stop(
     pooling.check(idata, name="other")
     told = capsys.readouterr().out
     assert told.startswith("✗ other") and "With all draws it may differ." in told
+
+
+def test_a_check_in_a_browser_does_not_blame_a_fit_for_few_draws(monkeypatch, capsys):
+    from live import session
+
+    for module in (pooling, diagnostics):
+        monkeypatch.setattr(module, "check", diagnostics.check)
+    state = SimpleNamespace(full=False)
+    session.adapt_pooling(pooling, state)
+    few = fit(draws=50)  # independent, and too few
+    assert failures(few) and failures(few) <= {"rhat", "ess"}
+
+    def told(idata, **more):
+        pooling.check(idata, name="it", **more)
+        return capsys.readouterr().out
+
+    assert told(few).startswith("? it: too few draws to judge this fit: 4 chains × 50")
+    # A chain that is stuck, and a fit that was to fail in another way, are unsound.
+    assert told(fit(draws=50, mu=runaway)).startswith("✗ it")
+    assert told(few, expect="divergences").startswith("✗ it")
+    state.full = True
+    assert told(few).startswith("✗ it")

@@ -24,6 +24,8 @@ import warnings
 
 #: Draws and tuning steps of a chain, unless the reader asks for all.
 DRAWS, TUNE = 500, 500
+#: A fit with a smaller R-hat may fail for no other reason than too few draws.
+APART = 1.05
 #: Between two reports of progress, in seconds.
 PAUSE = 0.1
 
@@ -339,7 +341,18 @@ def adapt_pooling(pooling, session: Session) -> None:
         try:
             original(idata, *arguments, name=name, **more)
         except diagnostics.UnsoundFit as error:
-            few = "" if session.full else " With all draws it may differ."
-            print(f"✗ {error}.{few}")
+            if session.full:
+                print(f"✗ {error}.")
+                return
+            found = diagnostics.diagnose(idata, name=name)
+            few = set(found.failures) <= {"rhat", "ess"} and found.rhat < APART
+            if few and not (arguments or more.get("expect")):
+                label = f"{name}: " if name else ""
+                print(
+                    f"? {label}too few draws to judge this fit: {found.summary()}. "
+                    "“Run with all draws” decides."
+                )
+            else:
+                print(f"✗ {error}. With all draws it may differ.")
 
     pooling.check = diagnostics.check = check
