@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 from docutils import nodes
 import pytest
@@ -103,7 +104,7 @@ def test_the_search_keeps_the_terms_of_pages_that_are_not_written_again():
         indexer=SimpleNamespace(_index_entries={"a": []}),
         index_page=lambda *page: again.append(page),
     )
-    env = SimpleNamespace(
+    env = Mock(
         found_docs={"a", "g"},
         titles={"g": nodes.title("", "Glossary")},
         get_doctree=lambda docname: f"tree of {docname}",
