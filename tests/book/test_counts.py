@@ -142,7 +142,8 @@ def test_ranks_of_hospitals(numbers, close):
     deaths, n = hospitals()
     mu, kappa, mass = (np.broadcast_to(v, (120, 80)).ravel() for v in beta_nodes())
     kept = np.flatnonzero(mass > 1e-4)
-    x = np.linspace(1e-6, 0.35, 1401)
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+    x, dx = 0.35 * (nodes + 1) / 2, 0.35 * weights / 2
     lowest = {0: 0.0, 4: 0.0}
     for i in kept:
         a, b = mu[i] * kappa[i] + deaths, (1 - mu[i]) * kappa[i] + n - deaths
@@ -150,7 +151,7 @@ def test_ranks_of_hospitals(numbers, close):
         for j in lowest:
             density = stats.beta.pdf(x, a[j], b[j])
             others = np.delete(above, j, axis=1).prod(axis=1)
-            chance = integrate.trapezoid(density * others, x)
+            chance = np.sum(density * others * dx)
             lowest[j] += mass[i] * chance / mass[kept].sum()
     close(numbers["cnt-a-lowest"], 100 * lowest[0], rounding=0.3)
     close(numbers["cnt-e-lowest"], 100 * lowest[4], rounding=0.3)
