@@ -220,10 +220,12 @@ class Places {
 
 /**
  * The memory of a Python that was started without an image, as a blob, and what has to
- * be known to start from it. Throws where Python holds an object of JavaScript that
- * Pyodide cannot write down.
+ * be known to start from it. Throws where a file is open, or where Python holds an object
+ * of JavaScript that Pyodide cannot write down.
  */
 export function memoryImage(pyodide) {
+  const open = pyodide.FS.streams.filter((stream) => stream?.fd > 2);
+  if (open.length) throw new Error(`Files are open: ${open.map(({ path }) => path)}`);
   // Pyodide takes this table for empty in an image, and no cell asks for it.
   for (const name of Object.keys(pyodide.loadedPackages)) {
     delete pyodide.loadedPackages[name];

@@ -8,6 +8,7 @@ import re
 from types import SimpleNamespace
 
 import numpy as np
+from playwright.sync_api import Error as PlaywrightError
 import pytest
 
 from axe import violations
@@ -356,6 +357,16 @@ DAMAGED = """async () => {
 def test_a_kept_memory_that_is_damaged_is_found_out(visit):
     whole, *damaged = visit(EIGHT).evaluate(DAMAGED)
     assert whole and not any(damaged)
+
+
+def test_no_memory_is_kept_while_a_file_is_open(visit):
+    keep = """async streams => {
+        const { memoryImage } = await import("/live/pyodide.js");
+        memoryImage({ FS: { streams } });
+    }"""
+    streams = [None, {"fd": 2, "path": "/dev/stderr"}, {"fd": 3, "path": "/lib/a.zip"}]
+    with pytest.raises(PlaywrightError, match="Files are open: /lib/a.zip"):
+        visit(EIGHT).evaluate(keep, streams)
 
 
 def test_a_kept_memory_that_is_damaged_is_replaced(visit):
