@@ -374,14 +374,19 @@ def test_a_failed_check_leaves_no_record(displayed):
     assert displayed == []
 
 
-def test_a_check_in_a_browser_takes_all_arguments_and_does_not_stop(
-    monkeypatch, capsys
-):
+@pytest.fixture
+def browser(monkeypatch):
+    """Let `pooling.check` be as in a browser; the state of its session."""
     from live import session
 
     for module in (pooling, diagnostics):
         monkeypatch.setattr(module, "check", diagnostics.check)
-    session.adapt_pooling(pooling, SimpleNamespace(full=False))
+    state = SimpleNamespace(full=False)
+    session.adapt_pooling(pooling, state)
+    return state
+
+
+def test_a_check_in_a_browser_takes_all_arguments_and_does_not_stop(browser, capsys):
     idata = fit(mu=runaway, diverging=3)
     pooling.check(idata, expect=["rhat", "ess"], allow="divergences")
     assert capsys.readouterr().out.startswith("✓ idata: fails as it should")
@@ -390,13 +395,7 @@ def test_a_check_in_a_browser_takes_all_arguments_and_does_not_stop(
     assert told.startswith("✗ other") and "With all draws it may differ." in told
 
 
-def test_a_check_in_a_browser_does_not_blame_a_fit_for_few_draws(monkeypatch, capsys):
-    from live import session
-
-    for module in (pooling, diagnostics):
-        monkeypatch.setattr(module, "check", diagnostics.check)
-    state = SimpleNamespace(full=False)
-    session.adapt_pooling(pooling, state)
+def test_a_check_in_a_browser_does_not_blame_a_fit_for_few_draws(browser, capsys):
     few = fit(draws=50)  # independent, and too few
     assert failures(few) and failures(few) <= {"rhat", "ess"}
 
@@ -408,5 +407,5 @@ def test_a_check_in_a_browser_does_not_blame_a_fit_for_few_draws(monkeypatch, ca
     # A chain that is stuck, and a fit that was to fail in another way, are unsound.
     assert told(fit(draws=50, mu=runaway)).startswith("✗ it")
     assert told(few, expect="divergences").startswith("✗ it")
-    state.full = True
+    browser.full = True
     assert told(few).startswith("✗ it")
