@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
 
-_AXE = Axe()
-#: What a change of colours alone can break.
-COLOURS = ["color-contrast", "link-in-text-block"]
+#: What a change of colours alone can break, and where.
+COLOURS = {"color-contrast": "*", "link-in-text-block": "a[href], [role=link]"}
 #: Off by itself, and needed by fingers: the least size of what one presses.
 FINGERS = {"target-size": {"enabled": True}}
-#: Thousands of boxes that say nothing new. The visible half of a formula has the
-#: colour of the text, and assistive technology does not see it; its other half, in
-#: MathML, is looked at. Code has a dozen colours, which have a test of their own.
-REPEATED = [[".katex-html"], [".highlight pre > span"]]
+# Thousands of boxes that say nothing new take more than half of the time: the visible
+# half of a formula has the colour of the text, and assistive technology does not see it
+# (its other half, in MathML, is looked at); code has a dozen colours, which have a test
+# of their own. In their place is their text, in one box of the same size.
+TAKE_OUT = """() => {
+    globalThis.takenOut = [];
+    const replace = (element, box) => {
+        takenOut.push([element, [...element.childNodes]]);
+        element.replaceChildren(box);
+    };
+    const formulas = [...document.querySelectorAll(".katex-html")];
+    const sizes = formulas.map(formula => formula.getBoundingClientRect());
+    formulas.forEach((formula, k) => {
+        const box = document.createElement("span"), { width, height } = sizes[k];
+        box.style.cssText = `display: inline-block; overflow: clip;
+            width: ${width}px; height: ${height}px`;
+        box.textContent = formula.textContent;
+        replace(formula, box);
+    });
+    for (const code of document.querySelectorAll(".highlight pre"))
+        replace(code, code.textContent);
+}"""
+PUT_BACK = """() => {
+    for (const [element, children] of takenOut) element.replaceChildren(...children);
+}"""
 
 # Contrast depends on the colours of a text, of what it stands in and of the grounds
 # below, and on its size and weight: one text of each kind is marked.
-MARK = """([mark, repeated]) => {
+MARK = """mark => {
     const seen = new Set();
     const look = (e, ...names) => names.map(name => getComputedStyle(e)[name]).join();
     for (const e of document.body.querySelectorAll("*")) {
         e.removeAttribute(mark);
         if (![...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;
-        if (e.closest(repeated) || !e.checkVisibility()) continue;
+        if (!e.checkVisibility()) continue;
         const kind = [e.localName, look(e, "fontSize", "fontWeight", "textDecoration")];
         for (let a = e; a; a = a.parentElement)
             kind.push(look(a, "backgroundColor", "backgroundImage", "opacity"));
@@ -40,16 +60,10 @@ def violations(page, context=None, rules=None, whole=False) -> list[str]:
     """One line for each place that breaks a rule, in the page as it stands.
 
     ``context`` is a CSS selector: only what lies in it is looked at. ``rules`` are
-    the names of the only rules to hold it to. With ``whole``, what is repeated is
-    looked at too.
+    the names of the only rules to hold it to. With ``whole``, formulas and code are
+    looked at word by word.
     """
-    where = {} if whole else {"exclude": REPEATED}
-    if context:
-        where["include"] = [[context]]
-    options = {"rules": FINGERS}
-    if rules:
-        options["runOnly"] = {"type": "rule", "values": rules}
-    return _run(page, where, options)
+    return _run(page, "*", context, rules, whole)
 
 
 def violations_of_page(page) -> list[str]:
@@ -57,17 +71,12 @@ def violations_of_page(page) -> list[str]:
 
     Colours are looked at where a text is the first of its kind.
     """
-    off = {name: {"enabled": False} for name in COLOURS}
-    options = {"rules": {**FINGERS, **off}}
-    return _run(page, {"exclude": REPEATED}, options) + violations_of_colours(page)
+    return _run(page, f"[{_MARK}]")
 
 
 def violations_of_colours(page) -> list[str]:
     """Texts of a page that cannot be read for their colours, one of each kind."""
-    repeated = ", ".join(selector for (selector,) in REPEATED)
-    assert page.evaluate(MARK, [_MARK, repeated])
-    where = {"include": [[f"[{_MARK}]"]], "exclude": REPEATED}
-    return _run(page, where, {"runOnly": {"type": "rule", "values": COLOURS}})
+    return _run(page, f"[{_MARK}]", rules=COLOURS)
 
 
 def keep_alone(page, selector: str) -> None:
@@ -85,7 +94,8 @@ def keep_alone(page, selector: str) -> None:
     )
 
 
-def _run(page, where: dict, options: dict) -> list[str]:
+def _run(page, texts: str, context=None, rules=None, whole=False) -> list[str]:
+    """Hold a page to rules; to those of colours, what is of the selector ``texts``."""
     # As it is where a reader has come: see contain-intrinsic-size in book.css. What the
     # header of a phone's page covers, by chance of the scroll, is not too small.
     page.add_style_tag(
@@ -93,10 +103,29 @@ def _run(page, where: dict, options: dict) -> list[str]:
         ".page-header { position: static !important }"
     )
     page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
-    options = {"resultTypes": ["violations"], **options}
-    result = _AXE.run(page, context=where or None, options=options)
+    if not page.evaluate("'axe' in globalThis"):
+        page.evaluate(AXE_SCRIPT)
+    options = {"resultTypes": ["violations"], "rules": FINGERS}
+    if rules:
+        options["runOnly"] = {"type": "rule", "values": list(rules)}
+    if not whole:
+        page.evaluate(TAKE_OUT)
+    assert page.evaluate(MARK, _MARK)
+    colours = [
+        {"id": rule, "selector": f":is({where}):is({texts})"}
+        for rule, where in COLOURS.items()
+    ]
+    found = page.evaluate(
+        """async ([context, options, colours]) => {
+            axe.configure({ rules: colours });
+            return (await axe.run(context ?? document, options)).violations;
+        }""",
+        [context, options, colours],
+    )
+    if not whole:
+        page.evaluate(PUT_BACK)
     return [
         f"{rule['id']} ({rule['impact']}): {rule['help']}: {node['html'][:160]}"
-        for rule in result.response["violations"]
+        for rule in found
         for node in rule["nodes"]
     ]
