@@ -56,7 +56,7 @@ PARTS = (
     mathematics,  # set formulas with KaTeX
     metadata,  # description, card of a shared link, linked data, address
     not_found,  # the page at addresses without a page
-    search,  # index the pages that this build does not write
+    search,  # have the index entries of all pages in the search
     # In place of the steps below, when the book is to be printed
     print_builder,  # the builder `print`: all pages as one
     # When all pages are written

@@ -98,19 +98,27 @@ def test_an_entry_leads_to_its_section_in_the_search_too():
     assert section[1]["entries"] == index.entries["a"][:1]
 
 
-def test_the_search_keeps_the_terms_of_pages_that_are_not_written_again():
-    again = []
-    builder = SimpleNamespace(
-        indexer=SimpleNamespace(_index_entries={"a": []}),
-        index_page=lambda *page: again.append(page),
+def test_the_search_keeps_the_entries_of_pages_that_are_not_written_again():
+    written = {"g": []}
+    index = SimpleNamespace(
+        entries={
+            "a": [],
+            "g": [
+                ("single", "tau", "term-tau", "main", None),
+                ("pair", "prior; flat", "flat", "main", None),
+            ],
+        }
     )
-    env = Mock(
-        found_docs={"a", "g"},
-        titles={"g": nodes.title("", "Glossary")},
-        get_doctree=lambda docname: f"tree of {docname}",
-    )
-    assert search.index_other_pages(SimpleNamespace(env=env, builder=builder)) == []
-    assert again == [("g", "tree of g", "Glossary")]
+    env = Mock(found_docs={"a", "g"}, get_domain={"index": index}.get)
+    builder = SimpleNamespace(indexer=SimpleNamespace(_index_entries=written))
+    app = SimpleNamespace(env=env, builder=builder)
+    assert search.add_index_entries(app) == []
+    assert list(written) == ["a", "g"]
+    assert written == {
+        "a": [],
+        "g": [("flat", "flat", "main"), ("prior", "flat", "main"),
+              ("tau", "term-tau", "main")],
+    }
 
 
 # The lists

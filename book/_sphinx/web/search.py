@@ -1,4 +1,4 @@
-"""Complete Sphinx's index for the search, where a build writes some pages alone.
+"""Complete the search index of a build that writes only some pages.
 
 The page of results is ``search.html`` in the theme, and its script ``search.js``.
 """
@@ -6,24 +6,27 @@ The page of results is ``search.html`` in the theme, and its script ``search.js`
 from __future__ import annotations
 
 from sphinx.application import Sphinx
+from sphinx.util.index_entries import split_index_msg
 
-from _sphinx.contents import document
 
+def add_index_entries(app: Sphinx) -> list:
+    """Give the search the index entries of all pages.
 
-def index_other_pages(app: Sphinx) -> list:
-    """Index the pages that this build has not written.
-
-    Sphinx collects their terms in its environment after it has saved it; without
-    this, the search of a second build would not have those of the first.
+    Of pages that this build has not written, Sphinx takes the words from the last
+    search index, but not the index entries.
     """
-    indexer = getattr(app.builder, "indexer", None)
-    if indexer is not None:
-        for docname in sorted(app.env.found_docs - set(indexer._index_entries)):
-            title = app.env.titles[docname].astext()
-            app.builder.index_page(docname, document(app.env, docname), title)
+    if indexer := getattr(app.builder, "indexer", None):
+        entries = app.env.get_domain("index").entries
+        indexer._index_entries.clear()
+        for docname in sorted(app.env.found_docs):
+            indexer._index_entries[docname] = sorted(
+                (term, target, main)
+                for kind, value, target, main, _ in entries[docname]
+                for term in split_index_msg(kind, value)
+            )
     return []
 
 
 def setup(app: Sphinx) -> None:
     # The last event before Sphinx writes the search index.
-    app.connect("html-collect-pages", index_other_pages)
+    app.connect("html-collect-pages", add_index_entries)
