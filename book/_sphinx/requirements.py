@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -41,19 +42,25 @@ def closure(
             if name in without or (name, extra) in done:
                 continue
             done.add((name, extra))
-            try:
-                found[name] = distribution(name)
-            except PackageNotFoundError as error:
-                raise ExtensionError(
-                    f"{name} is not installed: install requirements.txt"
-                ) from error
+            found[name], required = installed(name)
             markers = {**(environment or {}), "extra": extra}
             wanted += [
                 other
-                for other in map(Requirement, found[name].requires or ())
+                for other in required
                 if other.marker is None or other.marker.evaluate(markers)
             ]
     return found
+
+
+@cache
+def installed(name: str) -> tuple[Distribution, list[Requirement]]:
+    """A package that is installed, and all that it may require."""
+    try:
+        found = distribution(name)
+    except PackageNotFoundError as error:
+        message = f"{name} is not installed: install requirements.txt"
+        raise ExtensionError(message) from error
+    return found, [Requirement(line) for line in found.requires or ()]
 
 
 def pinned(root: Path, *names: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-from _sphinx.contents import chapters, part_titles, short_name
+from _sphinx.contents import chapters, document, part_titles, short_name
 from _sphinx.events import depend_on_all_pages
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def needs(env, docname: str) -> set[str]:
     """The chapters before this one that its paragraph "You need ..." links to."""
     before = chapters(env)
     before = set(before[: before.index(docname)])
-    for paragraph in env.get_doctree(docname).findall(nodes.paragraph):
+    for paragraph in document(env, docname).findall(nodes.paragraph):
         if paragraph.astext().startswith(NEEDS):
             links = paragraph.findall(pending_xref)
             return {_page(env, link) for link in links} & before
