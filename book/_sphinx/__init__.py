@@ -73,7 +73,7 @@ def setup(app: Sphinx) -> dict:
         part.setup(app)
     return {
         "version": "1",
-        "env_version": 4,
+        "env_version": 5,
         "parallel_read_safe": False,
         "parallel_write_safe": True,
     }

@@ -65,44 +65,30 @@ class Chapter(NamedTuple):
 # What is written
 
 
-def collect(app: Sphinx, document: nodes.document) -> None:
-    """Keep the answers of a page's exercises, from its executed cells.
+def answers_and_expressions(env, docname: str) -> tuple[dict, dict]:
+    """The answers of a page's exercises, and how its cells compute them.
 
     Raises
     ------
     ValueError
         If an exercise has no answers to check against.
     """
-    env = app.env
-    answers_of = _answers(env)
-    answers_of.pop(env.docname, None)
-    labels = exercises(env, env.docname)
-    if not labels:
-        return
-    notebook = executed(env, env.docname)
-    answers = records.exercises(notebook)
-    if missing := set(labels) - set(answers):
-        raise ValueError(f"{env.docname}.md: nothing checks {sorted(missing)}")
-    given = expressions(notebook)
+    notebook = executed(env, docname)
+    answers, given = records.exercises(notebook), expressions(notebook)
+    if missing := set(exercises(env, docname)) - set(answers):
+        raise ValueError(f"{docname}.md: nothing checks {sorted(missing)}")
     for label, names in given.items():
         # A cached notebook has forgotten the order of the names.
         in_order = {name: answers[label]["answers"][name] for name in names}
         answers[label] = answers[label] | {"answers": in_order}
-    answers_of[env.docname] = answers, given
-
-
-def _answers(env) -> dict[str, tuple[dict, dict]]:
-    """Answers, and how they are computed, by the names of the pages."""
-    if not hasattr(env, "exercise_answers"):
-        env.exercise_answers = {}
-    return env.exercise_answers
+    return answers, given
 
 
 def write_notebooks(app: Sphinx, pagename, templatename, context, doctree) -> None:
     """Write the two notebooks of a page that is being written."""
     if doctree is None or not exercises(app.env, pagename):
         return
-    chapter = Chapter(pagename, doctree, *_answers(app.env)[pagename])
+    chapter = Chapter(pagename, doctree, *answers_and_expressions(app.env, pagename))
     root = Path(app.srcdir)
     first = first_cell(wheel_builder.NAME, module_pins(root), hosting.files())
     folder = Path(app.outdir) / FOLDER
@@ -119,7 +105,7 @@ def write_course(app: Sphinx) -> None:
     names = chapters(app.env)
     if not names:
         raise ValueError("no page has an exercise to make a notebook of")
-    answers = [_answers(app.env)[name][0] for name in names]
+    answers = [answers_and_expressions(app.env, name)[0] for name in names]
     wheel_builder.build(
         root, {label: each for page in answers for label, each in page.items()}, folder
     )
@@ -466,7 +452,6 @@ def add_buttons(app: Sphinx, pagename, templatename, context, doctree) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    app.connect("doctree-read", collect)
     app.connect("html-page-context", add_buttons)
     app.connect("html-page-context", write_notebooks)
     when_html_is_built(app, write_course)

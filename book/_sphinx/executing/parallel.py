@@ -10,7 +10,6 @@ were running.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor, as_completed
-import functools
 import json
 import os
 from pathlib import Path
@@ -25,7 +24,7 @@ import psutil
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-from _sphinx.executing import chapter_cache, kernels
+from _sphinx.executing import chapter_cache, kernels, records
 from _sphinx.executing.chapter_cache import ingredients_digest
 
 #: How many sets of ingredients keep their results, the newest first.
@@ -127,20 +126,18 @@ def choose_cache(app: Sphinx, config) -> None:
 
 
 def run_stale(app: Sphinx, env, docnames: list[str]) -> None:
-    """Before reading: run every chapter whose results are not in the cache."""
+    """Before reading: run chapters whose results are missing, and keep all records."""
     cache = get_cache(app.config.nb_execution_cache_path)
-    stale = [
-        chapter
-        for docname in sorted(docnames)
-        if (chapter := read_source(env, docname)) and not _cached(cache, chapter)
-    ]
-    if not stale:
-        return
-    workers = min(len(stale), int(os.environ.get("BOOK_WORKERS", 0)) or _cores())
-    if failures := run_side_by_side(stale, cache, _work(app), workers):
-        raise ExtensionError(
-            "\n\n".join(f"{name}.md failed in {why}" for name, why in failures.items())
-        )
+    read = [read_source(env, docname) for docname in sorted(docnames)]
+    chapters = [chapter for chapter in read if chapter]
+    if stale := [chapter for chapter in chapters if not _cached(cache, chapter)]:
+        workers = min(len(stale), int(os.environ.get("BOOK_WORKERS", 0)) or _cores())
+        failures = run_side_by_side(stale, cache, _work(app), workers)
+        if said := [f"{name}.md failed in {why}" for name, why in failures.items()]:
+            raise ExtensionError("\n\n".join(said))
+    for chapter in chapters:
+        notebook = chapter_cache.with_outputs(chapter.notebook, Path(cache.path))
+        _executed(env)[chapter.name] = records.alone(notebook)
 
 
 def read_source(env, docname: str) -> Source | None:
@@ -155,15 +152,16 @@ def read_source(env, docname: str) -> Source | None:
     return Source(docname, path, notebook) if has_code else None
 
 
-@functools.cache
 def executed(env, docname: str):
-    """The executed notebook of a chapter, or None where it has no code.
+    """A chapter's cells and the records in their outputs; None where it has no code."""
+    return _executed(env).get(docname)
 
-    It is read once in a build, and is not to be changed.
-    """
-    chapter = read_source(env, docname)
-    cache = Path(env.config.nb_execution_cache_path)
-    return chapter and chapter_cache.with_outputs(chapter.notebook, cache)
+
+def _executed(env) -> dict:
+    """The executed chapters by name, which Sphinx keeps from build to build."""
+    if not hasattr(env, "executed_chapters"):
+        env.executed_chapters = {}
+    return env.executed_chapters
 
 
 def _cached(cache, chapter: Source) -> bool:

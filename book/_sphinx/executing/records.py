@@ -4,6 +4,23 @@ from __future__ import annotations
 
 from pooling import _records
 
+#: The records that are outputs of their own.
+DATA = {_records.GLUED, _records.EXERCISE, _records.MODEL}
+
+
+def alone(notebook):
+    """The notebook, from which all outputs are taken that hold no record."""
+    for cell in notebook.cells:
+        if "outputs" in cell:
+            cell.outputs = [output for output in cell.outputs if _is_record(output)]
+    return notebook
+
+
+def _is_record(output) -> bool:
+    return _records.FIT in output.get("metadata", {}) or not DATA.isdisjoint(
+        output.get("data", {})
+    )
+
 
 def _outputs(notebook):
     for cell in notebook.cells:
