@@ -35,7 +35,7 @@ pdf: book .venv/test-installed
 	PYTHONPATH=book $(BIN)/python -m _sphinx.downloads.pdf
 	$(BIN)/jupyter-book build . -W --keep-going -n -q
 
-# Files of tests run side by side, one a core, in the order of tests/conftest.py.
+# Files of tests run side by side; tests/conftest.py says how many, and in which order.
 PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder \
 	--durations=25
 

@@ -27,6 +27,12 @@ LONG = (
 )
 
 
+def pytest_xdist_auto_num_workers(config):
+    """Three processes for two cores: tests in a browser wait a third of their time."""
+    cores = os.cpu_count() or 1
+    return cores + cores // 2
+
+
 def pytest_collection_modifyitems(items):
     places = {name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.path.name, len(LONG)))

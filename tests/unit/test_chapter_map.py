@@ -1,6 +1,6 @@
 """The map of the chapters: what it takes from their texts, and what it leaves out."""
 
-from types import SimpleNamespace
+from unittest.mock import Mock
 
 from docutils import nodes
 from docutils.utils import new_document
@@ -17,7 +17,7 @@ def book(monkeypatch):
     """A book of three chapters; the last is "third", whose text a test sets."""
     monkeypatch.setattr(chapter_map, "chapters", lambda env: NAMES)
     documents = {name: new_document(name) for name in NAMES}
-    return SimpleNamespace(
+    return Mock(
         get_doctree=documents.get,
         domaindata={"std": {"anonlabels": {"second-label": (NAMES[1], "id")}}},
     )

@@ -29,7 +29,9 @@ def installed(monkeypatch):
         return SimpleNamespace(requires=packages[name])
 
     monkeypatch.setattr(requirements, "distribution", find)
-    return packages
+    requirements.installed.cache_clear()
+    yield packages
+    requirements.installed.cache_clear()
 
 
 def test_a_package_needs_what_its_requirements_need(installed):
