@@ -19,7 +19,7 @@ import yaml
 import _sphinx
 from _sphinx import events
 from _sphinx.content import data_cards, explorable, figures, fits_table, mathematics
-from _sphinx.executing import kernels, records
+from _sphinx.executing import kernels, parallel, records
 from _sphinx.executing.chapter_cache import ingredients_digest
 from _sphinx.live import cells
 from _sphinx.web import hosting
@@ -240,6 +240,32 @@ def test_records_are_found_among_other_outputs():
     notebook = nbformat.v4.new_notebook(cells=[text, cell])
     assert records.fits(notebook) == [{"name": "idata"}]
     assert records.glued(notebook) == {"a": {"key": "a", "value": 1.5}}
+
+
+def test_a_build_keeps_the_records_of_the_pages_that_it_reads(tmp_path, monkeypatch):
+    picture = nbformat.v4.new_output("display_data", {"image/svg+xml": "<svg/>"})
+    cell = nbformat.v4.new_code_cell("x", outputs=[*outputs(), picture])
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    pages = {"a": parallel.Source("a", tmp_path / "a.md", notebook), "b": None}
+    monkeypatch.setattr(parallel, "read_source", lambda env, name: pages[name])
+    monkeypatch.setattr(parallel, "_cached", lambda cache, chapter: True)
+    monkeypatch.setattr(
+        parallel.chapter_cache, "with_outputs", lambda notebook, cache: notebook
+    )
+    env = SimpleNamespace()
+    app = SimpleNamespace(
+        config=SimpleNamespace(nb_execution_cache_path=str(tmp_path))
+    )
+    parallel.run_stale(app, env, ["a", "b"])
+    kept = parallel.executed(env, "a")
+    assert records.fits(kept) == [{"name": "idata"}]
+    assert records.glued(kept) == {"a": {"key": "a", "value": 1.5}}
+    assert picture not in kept.cells[0].outputs
+    assert parallel.executed(env, "b") is None
+    # A chapter that has lost its code has lost its records.
+    pages["a"] = None
+    parallel.run_stale(app, env, ["a"])
+    assert parallel.executed(env, "a") is None
 
 
 def test_an_executed_chapter_is_read_from_the_cache(project):

@@ -128,16 +128,17 @@ def choose_cache(app: Sphinx, config) -> None:
 def run_stale(app: Sphinx, env, docnames: list[str]) -> None:
     """Before reading: run chapters whose results are missing, and keep all records."""
     cache = get_cache(app.config.nb_execution_cache_path)
-    read = [read_source(env, docname) for docname in sorted(docnames)]
-    chapters = [chapter for chapter in read if chapter]
+    read = {docname: read_source(env, docname) for docname in sorted(docnames)}
+    chapters = [chapter for chapter in read.values() if chapter]
     if stale := [chapter for chapter in chapters if not _cached(cache, chapter)]:
         workers = min(len(stale), int(os.environ.get("BOOK_WORKERS", 0)) or _cores())
         failures = run_side_by_side(stale, cache, _work(app), workers)
         if said := [f"{name}.md failed in {why}" for name, why in failures.items()]:
             raise ExtensionError("\n\n".join(said))
-    for chapter in chapters:
-        notebook = chapter_cache.with_outputs(chapter.notebook, Path(cache.path))
-        _executed(env)[chapter.name] = records.alone(notebook)
+    for docname, chapter in read.items():
+        _executed(env)[docname] = chapter and records.alone(
+            chapter_cache.with_outputs(chapter.notebook, Path(cache.path))
+        )
 
 
 def read_source(env, docname: str) -> Source | None:
