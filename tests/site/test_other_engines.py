@@ -17,6 +17,8 @@ import other_browsers
 ENGINES = {"firefox": other_browsers.firefox, "webkit": other_browsers.webkit}
 CHAPTER = "book/why-hierarchy/what-is-a-hierarchical-prior.html"
 FIGURE = "eight-schools"
+#: The chapter whose cells take least time.
+QUICK = "book/why-hierarchy/eighteen-players.html"
 GROUND = "getComputedStyle(document.body).backgroundColor"
 LIGHT, DARK = "rgb(254, 253, 251)", "rgb(20, 23, 28)"
 #: Seconds in which a chapter's cells have to run, on a busy machine too.
@@ -46,14 +48,15 @@ def page(request, address, tmp_path_factory):
 
 
 @pytest.fixture
-def chapter(page, address):
-    """The chapter, with its scripts loaded."""
-    page.open(f"{address}/{CHAPTER}")
+def chapter(request, page, address):
+    """The page of a chapter, with its scripts loaded."""
+    page.open(f"{address}/{getattr(request, 'param', CHAPTER)}")
     page.evaluate("scrollBy(0, 1)")  # The scripts wait for a reader's first move.
     page.wait("document.querySelector('.live-bar')")
     return page
 
 
+@pytest.mark.parametrize("chapter", [QUICK], indirect=True)
 def test_the_cells_of_a_chapter_run_to_the_end(chapter):
     # The last cell outside of the solutions, which are folded.
     last = chapter.evaluate("""[...document.querySelectorAll(".live-bar")]
