@@ -68,6 +68,13 @@ SIDEWAYS = """() => {
 }"""
 
 
+# What a page loads by itself after seconds is not to be weighed, however long a busy
+# machine takes for the rest.
+NOTHING_AFTER_SECONDS = """{
+    const start = setTimeout;
+    globalThis.setTimeout = (call, delay, ...more) =>
+        delay >= 1000 ? 0 : start(call, delay, ...more);
+}"""
 # What a page's own Content-Security-Policy has refused.
 REFUSED = """globalThis.refused = [];
     document.addEventListener("securitypolicyviolation", (event) =>
@@ -115,6 +122,7 @@ def test_a_page_is_complete_light_and_accessible(
     """Loaded once, and asked everything; then it follows the reader's system."""
     with window(name, scheme) as visit:
         visit.page.add_init_script(REFUSED)
+        visit.page.add_init_script(NOTHING_AFTER_SECONDS)
         page = visit.open(page_path, act=False)
         assert not visit.outside, f"asked elsewhere: {visit.outside}"
         assert weight(visit, site) <= budget(page_path)
@@ -146,6 +154,17 @@ def test_a_page_is_complete_light_and_accessible(
         assert page.evaluate("refused") == []
         if SCREENSHOTS:
             keep(page, page_path, name, other)
+
+
+def test_what_is_interactive_waits_for_a_pointer_that_moves(window):
+    """A page that appears under a resting pointer hears of it too."""
+    with window() as visit:
+        visit.page.add_init_script(NOTHING_AFTER_SECONDS)
+        page = visit.open("book/pooling/radon.html", act=False)
+        page.evaluate("dispatchEvent(new PointerEvent('pointermove'))")
+        assert page.locator("[data-later]").count()
+        visit.act()
+        assert not page.locator("[data-later]").count()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -28,7 +28,9 @@ button.addEventListener("click", () => {
 // something, so that the text comes first; and no longer than three seconds.
 
 const ACTS = ["pointermove", "pointerdown", "touchstart", "scroll", "keydown", "focusin"];
-const load = () => {
+const load = (event) => {
+  // A browser tells a page that appears under a pointer where it is: nobody moved it.
+  if (event?.type === "pointermove" && !event.movementX && !event.movementY) return;
   for (const act of ACTS) removeEventListener(act, load);
   for (const waiting of all("[data-later]")) {
     waiting.removeAttribute("data-later");
