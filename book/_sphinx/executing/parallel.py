@@ -129,8 +129,7 @@ def run_stale(app: Sphinx, env, docnames: list[str]) -> None:
     """Before reading: run chapters whose results are missing, and keep all records."""
     cache = get_cache(app.config.nb_execution_cache_path)
     read = {docname: read_source(env, docname) for docname in sorted(docnames)}
-    chapters = [chapter for chapter in read.values() if chapter]
-    if stale := [chapter for chapter in chapters if not _cached(cache, chapter)]:
+    if stale := [each for each in read.values() if each and not _cached(cache, each)]:
         workers = min(len(stale), int(os.environ.get("BOOK_WORKERS", 0)) or _cores())
         failures = run_side_by_side(stale, cache, _work(app), workers)
         if said := [f"{name}.md failed in {why}" for name, why in failures.items()]:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pooling import _records
 
-#: The records that are outputs of their own.
-DATA = {_records.GLUED, _records.EXERCISE, _records.MODEL}
-
 
 def alone(notebook):
     """The notebook, from which all outputs are taken that hold no record."""
@@ -17,8 +14,8 @@ def alone(notebook):
 
 
 def _is_record(output) -> bool:
-    return _records.FIT in output.get("metadata", {}) or not DATA.isdisjoint(
-        output.get("data", {})
+    return _records.FIT in output.get("metadata", {}) or any(
+        kind.startswith(_records.PREFIX) for kind in output.get("data", {})
     )
 
 
