@@ -63,7 +63,7 @@ def violations(page, context=None, rules=None, whole=False) -> list[str]:
     the names of the only rules to hold it to. With ``whole``, formulas and code are
     looked at word by word.
     """
-    return _run(page, "*", context, rules, whole)
+    return _run(page, context, rules, whole)
 
 
 def violations_of_page(page) -> list[str]:
@@ -71,12 +71,12 @@ def violations_of_page(page) -> list[str]:
 
     Colours are looked at where a text is the first of its kind.
     """
-    return _run(page, f"[{_MARK}]")
+    return _run(page, sample=True)
 
 
 def violations_of_colours(page) -> list[str]:
     """Texts of a page that cannot be read for their colours, one of each kind."""
-    return _run(page, f"[{_MARK}]", rules=COLOURS)
+    return _run(page, rules=COLOURS, sample=True)
 
 
 def keep_alone(page, selector: str) -> None:
@@ -94,8 +94,8 @@ def keep_alone(page, selector: str) -> None:
     )
 
 
-def _run(page, texts: str, context=None, rules=None, whole=False) -> list[str]:
-    """Hold a page to rules; to those of colours, what is of the selector ``texts``."""
+def _run(page, context=None, rules=None, whole=False, sample=False) -> list[str]:
+    """As `violations`; with ``sample``, colours of one text of each kind alone."""
     # As it is where a reader has come: see contain-intrinsic-size in book.css. What the
     # header of a phone's page covers, by chance of the scroll, is not too small.
     page.add_style_tag(
@@ -110,9 +110,11 @@ def _run(page, texts: str, context=None, rules=None, whole=False) -> list[str]:
         options["runOnly"] = {"type": "rule", "values": list(rules)}
     if not whole:
         page.evaluate(TAKE_OUT)
-    assert page.evaluate(MARK, _MARK)
+    if sample:
+        assert page.evaluate(MARK, _MARK)
+    marked = f"[{_MARK}]" if sample else ""
     colours = [
-        {"id": rule, "selector": f":is({where}):is({texts})"}
+        {"id": rule, "selector": f":is({where}){marked}"}
         for rule, where in COLOURS.items()
     ]
     found = page.evaluate(
