@@ -27,9 +27,10 @@ LONG = (
 )
 
 
+@pytest.hookimpl(wrapper=True)
 def pytest_xdist_auto_num_workers(config):
     """Three processes for two cores: tests in a browser wait a third of their time."""
-    cores = os.cpu_count() or 1
+    cores = yield
     return cores + cores // 2
 
 
